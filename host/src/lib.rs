@@ -1,1 +1,4 @@
-//! Host.
+//! Stokehold runs infrastructure handlers as sandboxed WebAssembly components. ARCHITECTURE.md shows the house.
+
+pub mod domain;
+pub mod store;

@@ -1,1 +1,3 @@
+//! The `stokehold` program.
+
 fn main() {}

@@ -1,1 +1,3 @@
+//! The chores.
+
 fn main() {}
