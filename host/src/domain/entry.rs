@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Applied, Fields, HandlerName, HostId, JobId, Registration, Resource, ResourceRef, Revision, Stack, State, Step,
-    Template, TemplateId,
+    Applied, Fields, HandlerName, HostId, JobId, Registration, Resource, ResourceRef, Revision,
+    Stack, State, Step, Template, TemplateId,
 };
 use super::{Json, Posted};
 

@@ -40,7 +40,8 @@ impl Handlers {
         let mut ordered = Vec::with_capacity(left.len());
         while !left.is_empty() {
             let open: BTreeSet<_> = left.iter().map(|h| h.name.clone()).collect();
-            let next = left.iter().position(|h| h.after.iter().all(|a| *a == h.name || !open.contains(a)));
+            let next =
+                left.iter().position(|h| h.after.iter().all(|a| *a == h.name || !open.contains(a)));
             match next {
                 Some(at) => ordered.push(left.remove(at)),
                 None => return Err(open.into_iter().collect()),
@@ -83,7 +84,11 @@ mod tests {
 
     #[test]
     fn handlers_come_after_those_they_name_and_equals_by_name() {
-        let all = vec![handler("watch", &["heat", "absent"]), handler("heat", &[]), handler("audit", &[])];
+        let all = vec![
+            handler("watch", &["heat", "absent"]),
+            handler("heat", &[]),
+            handler("audit", &[]),
+        ];
         assert_eq!(order(all), Ok(vec!["audit".into(), "heat".into(), "watch".into()]));
     }
 

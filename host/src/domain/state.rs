@@ -24,7 +24,8 @@ impl State {
 
     /// A state with this `worker_state` and nothing else.
     pub fn new(version: Version, worker_state: impl Into<String>) -> Self {
-        let fields = Fields::from([(Self::WORKER_STATE.to_owned(), Json::String(worker_state.into()))]);
+        let fields =
+            Fields::from([(Self::WORKER_STATE.to_owned(), Json::String(worker_state.into()))]);
         Self { version, error: String::new(), fields }
     }
 }

@@ -58,7 +58,10 @@ impl fmt::Display for Fault {
                 write!(f, "handler exceeded its deadline of {call_ms_max} ms (call_ms_max)")
             }
             Self::Memory { memory_bytes_max } => {
-                write!(f, "handler exceeded its memory of {memory_bytes_max} bytes (memory_bytes_max)")
+                write!(
+                    f,
+                    "handler exceeded its memory of {memory_bytes_max} bytes (memory_bytes_max)"
+                )
             }
             Self::Breach(what) => write!(f, "handler broke its contract: {what}"),
             Self::Host(why) => write!(f, "host could not make the call: {why}"),

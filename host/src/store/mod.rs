@@ -140,7 +140,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// One page of the keys that begin with `prefix` and come after `after`, at most `limit` of them (at least one).
     /// A store may answer with fewer to keep its answers small; `more` tells whether to go on.
-    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, StoreError>;
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page, StoreError>;
 
     /// Compares and writes in one step. When this returns `Committed`, it is on disk.
     /// Putting under an ended lease is `LeaseLost`, and nothing is written.
