@@ -1,0 +1,263 @@
+//! What is registered is probed, and `/monitoring` told when a status changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use anyhow::Result;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+use super::clock;
+use super::mirror::{self, Update};
+use super::scribe::{Scribe, Uncommitted};
+use super::Pace;
+use crate::domain::{
+    Content, Effect, Entry, Fact, Failure, Guard, Registration, ResourceRef, Revision, Target,
+    Transaction, Version,
+};
+use crate::plugin::{Prober, Subject};
+use crate::wire::key;
+
+const PREFIXES: &[&str] = &[key::MONITORED, key::MONITORING, key::STATE];
+
+/// One resource with something registered.
+struct Watched {
+    registration: Registration,
+    at: Revision,
+    /// Object → its status at the last probe that told one.
+    statuses: BTreeMap<String, String>,
+    /// Objects whose last probe told nothing, so that only changes are logged.
+    silent: BTreeSet<String>,
+}
+
+/// What `/monitoring` shows.
+type Shown = (Version, BTreeMap<String, String>);
+
+enum Came {
+    Probed { of: ResourceRef, at: Revision, name: String, status: Result<String, String> },
+    Told { of: ResourceRef },
+}
+
+struct Collector {
+    scribe: Scribe,
+    probers: BTreeMap<String, Arc<Prober>>,
+    pace: Pace,
+    watched: BTreeMap<ResourceRef, Watched>,
+    shown: BTreeMap<ResourceRef, Shown>,
+    states: BTreeMap<ResourceRef, Version>,
+    /// When to probe what.
+    due: BTreeSet<(u64, ResourceRef, String)>,
+    /// Resources whose status is being written.
+    telling: BTreeSet<ResourceRef>,
+    probing: usize,
+    tasks: JoinSet<Came>,
+}
+
+/// Probes until stopped.
+pub(super) async fn run(
+    scribe: Scribe,
+    probers: Vec<Prober>,
+    pace: Pace,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<()> {
+    let mut updates =
+        mirror::start(Arc::clone(&scribe.store), Arc::clone(&scribe.schemas), PREFIXES);
+    let mut collector = Collector {
+        scribe,
+        probers: by_kind(probers),
+        pace,
+        watched: BTreeMap::new(),
+        shown: BTreeMap::new(),
+        states: BTreeMap::new(),
+        due: BTreeSet::new(),
+        telling: BTreeSet::new(),
+        probing: 0,
+        tasks: JoinSet::new(),
+    };
+    loop {
+        let wake_ms = collector.probe_what_is_due();
+        tokio::select! {
+            update = updates.recv() => {
+                let Some(update) = update else { anyhow::bail!("the collector's mirror ended") };
+                collector.observe(update);
+            }
+            Some(came) = collector.tasks.join_next() => match came {
+                Ok(came) => collector.take(came),
+                Err(broken) => anyhow::bail!("a probe's task broke: {broken}"),
+            },
+            () = clock::sleep_until(wake_ms) => {}
+            _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
+        }
+    }
+}
+
+/// Of two probers for one kind the first by name counts.
+fn by_kind(mut probers: Vec<Prober>) -> BTreeMap<String, Arc<Prober>> {
+    probers.sort_by(|a, b| a.name().cmp(b.name()));
+    let mut by_kind: BTreeMap<String, Arc<Prober>> = BTreeMap::new();
+    for prober in probers.into_iter().map(Arc::new) {
+        for kind in prober.kinds() {
+            by_kind.entry(kind.clone()).or_insert_with(|| Arc::clone(&prober));
+        }
+    }
+    by_kind
+}
+
+impl Collector {
+    fn observe(&mut self, update: Update) {
+        for Fact { entry, content, revision, .. } in update.facts {
+            match (entry, content) {
+                (Entry::Registration(of), Some(Content::Registration(_, registration))) => {
+                    self.watch(of, registration, revision);
+                }
+                (Entry::Registration(of), None) => {
+                    self.forget(&of);
+                }
+                (Entry::Monitoring(of), Some(Content::Monitoring { version, statuses })) => {
+                    self.shown.insert(of, (version, statuses));
+                }
+                (Entry::Monitoring(of), None) => {
+                    self.shown.remove(&of);
+                }
+                (Entry::State(of), Some(Content::State(state))) => {
+                    self.states.insert(of.clone(), state.version);
+                    self.tell(&of);
+                }
+                (Entry::State(of), None) => {
+                    self.states.remove(&of);
+                }
+                (entry, Some(Content::Unreadable(reason))) => {
+                    warn!(?entry, "cannot read entry: {reason}");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn watch(&mut self, of: ResourceRef, registration: Registration, at: Revision) {
+        self.forget(&of);
+        let now_ms = clock::now_ms();
+        for target in registration.targets.values() {
+            if self.probers.contains_key(&target.kind) {
+                self.due.insert((now_ms, of.clone(), target.name.clone()));
+            } else {
+                info!(resource = %of, object = %target.name,
+                    "is registered, but there is no prober for type `{}`", target.kind);
+            }
+        }
+        let (statuses, silent) = (BTreeMap::new(), BTreeSet::new());
+        self.watched.insert(of, Watched { registration, at, statuses, silent });
+    }
+
+    fn forget(&mut self, of: &ResourceRef) {
+        if self.watched.remove(of).is_some() {
+            self.due.retain(|(_, other, _)| other != of);
+        }
+    }
+
+    /// Starts the probes whose time has come, as many as may run; answers when the next one is due.
+    fn probe_what_is_due(&mut self) -> Option<u64> {
+        let now_ms = clock::now_ms();
+        while self.probing < self.pace.probes_max {
+            match self.due.first() {
+                Some((at, _, _)) if *at <= now_ms => {}
+                Some((at, _, _)) => return Some(*at),
+                None => return None,
+            }
+            if let Some((_, of, name)) = self.due.pop_first() {
+                self.probe(of, name, now_ms);
+            }
+        }
+        None
+    }
+
+    fn probe(&mut self, of: ResourceRef, name: String, now_ms: u64) {
+        let Some(watched) = self.watched.get(&of) else { return };
+        let Some(target) = watched.registration.targets.get(&name) else { return };
+        let Some(prober) = self.probers.get(&target.kind).map(Arc::clone) else { return };
+        let pause = target.interval_ms.unwrap_or(self.pace.probe_interval_ms).max(1);
+        self.due.insert((now_ms.saturating_add(pause), of.clone(), name.clone()));
+        let (subject, at) = (subject(&of, target), watched.at);
+        self.probing += 1;
+        self.tasks.spawn(async move {
+            let status = match prober.probe(subject).await {
+                Ok(Ok(status)) => Ok(status),
+                Ok(Err(Failure::Retry(why) | Failure::Fatal(why))) => Err(why),
+                Err(fault) => Err(fault.to_string()),
+            };
+            Came::Probed { of, at, name, status }
+        });
+    }
+
+    fn take(&mut self, came: Came) {
+        match came {
+            Came::Told { of } => {
+                self.telling.remove(&of);
+            }
+            Came::Probed { of, at, name, status } => {
+                self.probing = self.probing.saturating_sub(1);
+                let Some(watched) = self.watched.get_mut(&of).filter(|w| w.at == at) else { return };
+                match status {
+                    Ok(status) => {
+                        watched.silent.remove(&name);
+                        watched.statuses.insert(name, status);
+                    }
+                    Err(why) => {
+                        if watched.silent.insert(name.clone()) {
+                            warn!(resource = %of, object = %name, "probe tells nothing: {why}");
+                        }
+                    }
+                }
+                self.tell(&of);
+            }
+        }
+    }
+
+    /// Writes the statuses of a resource if they are complete, new, and its state is there: the API server takes
+    /// them for that version only.
+    fn tell(&mut self, of: &ResourceRef) {
+        let Some(watched) = self.watched.get(of) else { return };
+        let version = watched.registration.version;
+        let mut probed = watched
+            .registration
+            .targets
+            .values()
+            .filter(|target| self.probers.contains_key(&target.kind))
+            .peekable();
+        let complete = probed.peek().is_some()
+            && probed.all(|target| watched.statuses.contains_key(&target.name));
+        let stated = self.states.get(of).is_some_and(|state| *state >= version);
+        let new = self.shown.get(of).is_none_or(|(shown, statuses)| {
+            *shown != version || *statuses != watched.statuses
+        });
+        if !complete || !stated || !new || !self.telling.insert(of.clone()) {
+            return;
+        }
+        let statuses = watched.statuses.clone();
+        debug!(resource = %of, ?statuses, "status changed");
+        let content = Content::Monitoring { version, statuses };
+        let transaction = Transaction {
+            guards: vec![Guard::Unchanged(Entry::Registration(of.clone()), watched.at)],
+            effects: vec![Effect::Put(Entry::Monitoring(of.clone()), content)],
+        };
+        let (scribe, of) = (self.scribe.clone(), of.clone());
+        self.tasks.spawn(async move {
+            match scribe.commit(&transaction, None).await {
+                // A conflict means that the registration has changed: its new probes will tell.
+                Ok(_) | Err(Uncommitted::Conflict(_)) => {}
+                Err(other) => warn!(resource = %of, "cannot write its status: {other:?}"),
+            }
+            Came::Told { of }
+        });
+    }
+}
+
+fn subject(of: &ResourceRef, target: &Target) -> Subject {
+    Subject {
+        of: of.clone(),
+        name: target.name.clone(),
+        kind: target.kind.clone(),
+        properties: target.properties.clone(),
+    }
+}

@@ -1,0 +1,116 @@
+//! The hallway: the loops that observe, decide and commit. They carry data between the rooms and decide nothing
+//! themselves; what one loop has done the others see as a change of the store.
+//!
+//! `mirror` brings the store's changes in as facts; `planner` makes jobs of config changes; `runner` claims jobs
+//! and calls handlers; `collector` probes what is registered; `lease` keeps this host alive in the eyes of others.
+
+mod clock;
+mod collector;
+mod lease;
+mod mirror;
+mod planner;
+mod presence;
+mod runner;
+pub mod schemas;
+mod scribe;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::info;
+
+use crate::domain::{Handlers, HostId};
+use crate::plugin::Loaded;
+use crate::settle::Limits;
+use crate::store::Store;
+use scribe::Scribe;
+
+/// Bounds and pauses of the loops.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Jobs of one handler that run at a time on this host.
+    pub handler_slots: usize,
+    /// Failed tries after which a job fails.
+    pub attempts_max: u32,
+    /// The pause after the first failed try.
+    pub backoff_ms_min: u64,
+    /// The longest pause between tries.
+    pub backoff_ms_max: u64,
+    /// Pause between two probes of one target.
+    pub probe_interval_ms: u64,
+    /// Probes that run at a time.
+    pub probes_max: usize,
+    /// How long this host may be silent before its claims vanish.
+    pub lease_ms: u64,
+    /// How long running calls may go on after the host was asked to end.
+    pub shutdown_ms_max: u64,
+}
+
+/// All that a running host is made of.
+pub struct House {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// The resource types.
+    pub schemas: Arc<crate::domain::Schemas>,
+    /// The plugins that could be loaded, and those that could not.
+    pub plugins: Loaded,
+    /// Bounds and pauses.
+    pub pace: Pace,
+}
+
+/// Runs the host until `shutdown` resolves or a loop ends with an error. Running calls get `shutdown_ms_max` to
+/// end; what does not is given back to the store.
+pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
+    let House { store, schemas, plugins, pace } = house;
+    let host = HostId::new(uuid::Uuid::new_v4().to_string());
+    let handlers = order(&plugins)?;
+    let (stop, stopped) = watch::channel(false);
+    let scribe = Scribe::new(Arc::clone(&store), Arc::clone(&schemas));
+    let ttl = Duration::from_millis(pace.lease_ms);
+    let (lease, keeper) = lease::Keeper::start(Arc::clone(&store), ttl).await?;
+    let about = presence::describe(&plugins, &handlers);
+
+    let Loaded { workers, probers, .. } = plugins;
+    let mut loops: JoinSet<Result<()>> = JoinSet::new();
+    let told = presence::run(scribe.clone(), host.clone(), about, lease.clone(), stopped.clone());
+    loops.spawn(told);
+    loops.spawn(planner::run(scribe.clone(), handlers, stopped.clone()));
+    let limits = Limits {
+        attempts_max: pace.attempts_max,
+        backoff_ms_min: pace.backoff_ms_min,
+        backoff_ms_max: pace.backoff_ms_max,
+        operations_max: store.limits().operations_max,
+    };
+    let runner = runner::Runner::new(scribe.clone(), host.clone(), workers, lease, limits, pace);
+    loops.spawn(runner.run(stopped.clone()));
+    loops.spawn(collector::run(scribe.clone(), probers, pace, stopped.clone()));
+    let keeping = tokio::spawn(keeper.run(stopped.clone()));
+    info!(%host, "host runs");
+
+    tokio::pin!(shutdown);
+    let mut result = tokio::select! {
+        () = &mut shutdown => Ok(()),
+        Some(ended) = loops.join_next() => ended.context("a loop of the host broke").and_then(|r| r),
+    };
+    info!(%host, "host ends");
+    stop.send_replace(true);
+    while let Some(ended) = loops.join_next().await {
+        let ended = ended.context("a loop of the host broke").and_then(|r| r);
+        result = result.and(ended);
+    }
+    // The lease goes last: until here the runner gave its claims back under it.
+    let kept = keeping.await.context("the lease keeper broke")?;
+    result.and(kept)
+}
+
+fn order(plugins: &Loaded) -> Result<Handlers> {
+    let handlers = plugins.workers.values().map(|worker| worker.handler().clone()).collect();
+    Handlers::in_order(handlers).map_err(|circle| {
+        let names: Vec<_> = circle.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("cannot order handlers {}: each waits for another (`after`)", names.join(", "))
+    })
+}

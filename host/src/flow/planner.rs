@@ -1,0 +1,137 @@
+//! Config changes become jobs.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::sync::watch;
+use tracing::{debug, error, info, warn};
+
+use super::mirror::{self, Update};
+use super::scribe::{self, Scribe, Uncommitted};
+use crate::domain::{Content, Fact, Handlers, ResourceRef, Revision};
+use crate::plan::{self, About, Catalog, Plan};
+use crate::wire::key;
+
+const PREFIXES: &[&str] = &[key::CONFIG, key::STATE, key::JOBS, key::STEPS, key::APPLIED];
+/// The pause before a plan is tried again when the store could not be reached.
+const PAUSE: Duration = Duration::from_millis(500);
+
+struct Planner {
+    scribe: Scribe,
+    catalog: Catalog,
+    /// To be looked at, first come first served, none twice.
+    dirty: VecDeque<ResourceRef>,
+    listed: BTreeSet<ResourceRef>,
+    /// To be looked at again once the mirror has reached the revision.
+    later: Vec<(Revision, ResourceRef)>,
+}
+
+/// Plans until stopped.
+pub(super) async fn run(
+    scribe: Scribe,
+    handlers: Handlers,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<()> {
+    let mut updates =
+        mirror::start(Arc::clone(&scribe.store), Arc::clone(&scribe.schemas), PREFIXES);
+    let catalog = Catalog::new(scribe.schemas.as_ref().clone(), handlers);
+    let mut planner = Planner {
+        scribe,
+        catalog,
+        dirty: VecDeque::new(),
+        listed: BTreeSet::new(),
+        later: Vec::new(),
+    };
+    let mut first = true;
+    loop {
+        tokio::select! {
+            update = updates.recv() => {
+                let Some(update) = update else { anyhow::bail!("the planner's mirror ended") };
+                planner.observe(update, std::mem::take(&mut first));
+            }
+            _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
+        }
+        while let Some(of) = planner.next() {
+            tokio::select! {
+                () = planner.look_at(of) => {}
+                _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Planner {
+    fn observe(&mut self, update: Update, first: bool) {
+        for fact in update.facts {
+            complain(&fact);
+            let dirty = self.catalog.learn(fact);
+            if !first {
+                dirty.into_iter().for_each(|of| self.mark(of));
+            }
+        }
+        if first {
+            self.catalog.everything().into_iter().for_each(|of| self.mark(of));
+        }
+        let (due, later) =
+            std::mem::take(&mut self.later).into_iter().partition(|(at, _)| *at <= update.revision);
+        self.later = later;
+        let due: Vec<_> = due;
+        due.into_iter().for_each(|(_, of)| self.mark(of));
+    }
+
+    fn mark(&mut self, of: ResourceRef) {
+        if self.listed.insert(of.clone()) {
+            self.dirty.push_back(of);
+        }
+    }
+
+    fn next(&mut self) -> Option<ResourceRef> {
+        let of = self.dirty.pop_front()?;
+        self.listed.remove(&of);
+        Some(of)
+    }
+
+    async fn look_at(&mut self, of: ResourceRef) {
+        let Some(Plan { transaction, about }) = plan::plan(&self.catalog, &of) else { return };
+        match self.scribe.commit(&transaction, None).await {
+            Ok(revision) => {
+                tell(&of, &about);
+                // The mirror will show the same; knowing it now lets the next plan see these jobs.
+                for fact in scribe::facts(transaction, revision) {
+                    let dirty = self.catalog.learn(fact);
+                    dirty.into_iter().for_each(|of| self.mark(of));
+                }
+            }
+            Err(Uncommitted::Conflict(revision)) => {
+                debug!(resource = %of, %revision, "plan was overtaken and is made again");
+                self.later.push((revision, of));
+            }
+            Err(Uncommitted::Unavailable(error)) => {
+                warn!(resource = %of, "cannot commit plan: {error:#}; trying again");
+                tokio::time::sleep(PAUSE).await;
+                self.mark(of);
+            }
+            Err(Uncommitted::LeaseLost) => self.mark(of),
+            Err(Uncommitted::Refused(error)) => {
+                error!(resource = %of, "cannot commit plan: {error:#}");
+            }
+        }
+    }
+}
+
+fn complain(fact: &Fact) {
+    if let Some(Content::Unreadable(reason)) = &fact.content {
+        warn!(entry = ?fact.entry, "cannot read entry: {reason}");
+    }
+}
+
+fn tell(of: &ResourceRef, about: &About) {
+    match about {
+        About::Workflow { jobs } => info!(resource = %of, jobs = jobs.len(), "workflow posted"),
+        About::Answered { worker_state } => info!(resource = %of, %worker_state, "answered"),
+        About::HeldBack { reason } => warn!(resource = %of, "held back: {reason}"),
+        About::CleanedUp => info!(resource = %of, "cleaned up after deletion"),
+    }
+}

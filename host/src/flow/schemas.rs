@@ -1,0 +1,91 @@
+//! Where the resource types come from: a file, or the API server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tracing::{info, warn};
+
+use crate::domain::Schemas;
+use crate::http_client::HttpClient;
+use crate::store::{Outcome, Store, Txn, Write};
+use crate::wire;
+
+/// The longest pause between two questions to the API server, in seconds.
+const PAUSE_SECONDS_MAX: u64 = 16;
+/// How long one question may take.
+const ANSWER_SECONDS_MAX: u64 = 30;
+/// How large the answer may be.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Where to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file with the API server's own JSON.
+    File(std::path::PathBuf),
+    /// The whole address: `http://gohan:9091/gohan/v0.1/schemas`.
+    Url {
+        /// The address.
+        url: String,
+        /// Sent as `X-Auth-Token`; empty sends none.
+        token: String,
+    },
+}
+
+/// Gets the schemas. A server that does not answer is asked again after 1, 2, 4, 8, 16, 16… seconds, without end;
+/// a file that cannot be read is an error at once.
+pub async fn get(source: &Source) -> Result<(Arc<Schemas>, Vec<u8>)> {
+    let text = match source {
+        Source::File(path) => tokio::fs::read(path)
+            .await
+            .with_context(|| format!("cannot read schemas from {}", path.display()))?,
+        Source::Url { url, token } => ask_until_answered(url, token).await?,
+    };
+    let (schemas, complaints) = wire::schemas::read(&text).context("cannot read schemas")?;
+    for complaint in complaints {
+        warn!("schema is not used as it is: {complaint}");
+    }
+    info!(kinds = schemas.iter().count(), "schemas are known");
+    Ok((Arc::new(schemas), text))
+}
+
+/// Leaves the schemas in the store, for those who have only the store.
+pub async fn publish(store: &dyn Store, text: &[u8]) -> Result<()> {
+    let key = wire::key::SCHEMAS.to_owned();
+    let present = store.get(&key).await.context("cannot read the store")?;
+    if present.is_some_and(|kv| kv.value == text) {
+        return Ok(());
+    }
+    let write = Write::Put { key, value: text.to_vec(), lease: None };
+    let txn = Txn { compares: Vec::new(), writes: vec![write] };
+    match store.commit(txn).await.context("cannot leave the schemas in the store")? {
+        Outcome::Committed(_) => Ok(()),
+        Outcome::Conflict(_) => bail!("cannot leave the schemas in the store"),
+    }
+}
+
+async fn ask_until_answered(url: &str, token: &str) -> Result<Vec<u8>> {
+    let client = HttpClient::new()?;
+    let mut pause_seconds = 1;
+    loop {
+        match ask(&client, url, token).await {
+            Ok(text) => return Ok(text),
+            Err(error) => {
+                warn!("cannot get schemas from {url}: {error:#}; asking again in {pause_seconds} s");
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(pause_seconds)).await;
+        pause_seconds = (pause_seconds * 2).min(PAUSE_SECONDS_MAX);
+    }
+}
+
+async fn ask(client: &HttpClient, url: &str, token: &str) -> Result<Vec<u8>> {
+    let headers: Vec<(&str, &str)> =
+        if token.is_empty() { Vec::new() } else { vec![("x-auth-token", token)] };
+    let timeout = Duration::from_secs(ANSWER_SECONDS_MAX);
+    let (status, body) = client.get(url, &headers, timeout, ANSWER_BYTES_MAX).await?;
+    if !status.is_success() {
+        bail!("it answered {status}");
+    }
+    Ok(body.to_vec())
+}

@@ -1,0 +1,344 @@
+//! Thought 3: what is written when a job is claimed, put right, or came back from its handler.
+//!
+//! Everything is data: guarded transactions. Most outcomes are one; a long cascade of failures is several, each
+//! true alone, dependants first and the cause last.
+
+mod cascade;
+mod report;
+
+use std::collections::BTreeSet;
+
+use crate::domain::{
+    Action, Content, Effect, Entry, Failure, Fault, Fields, Guard, HostId, Job, JobId, OnFailure,
+    Posted, Registration, Report, Revision, State, Step, Transaction, Verdict, Version,
+};
+use crate::queue::{Queue, Wrong};
+
+/// The bounds that decide between another try and a failure.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// A job fails with this many failed tries.
+    pub attempts_max: u32,
+    /// The pause after the first failed try; it doubles with each further one.
+    pub backoff_ms_min: u64,
+    /// The longest pause.
+    pub backoff_ms_max: u64,
+    /// How many operations one transaction may have, guards included.
+    pub operations_max: usize,
+}
+
+/// A call that came back.
+#[derive(Clone, Debug)]
+pub struct Closing {
+    /// The job.
+    pub job: JobId,
+    /// When this host's claim came into being.
+    pub claim: Revision,
+    /// What the handler said, or why it said nothing.
+    pub outcome: Result<Verdict, Fault>,
+    /// What it reported.
+    pub report: Report,
+    /// What the workflow had reported before.
+    pub fields: Fields,
+    /// What was registered for the resource before.
+    pub registration: Option<Registration>,
+    /// Milliseconds of Unix time.
+    pub now_ms: u64,
+}
+
+/// What is to be written, and how it is to be told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settled {
+    /// To be committed in this order; the first conflict ends it.
+    pub transactions: Vec<Transaction>,
+    /// For the log.
+    pub about: About,
+}
+
+/// What became of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// It is finished.
+    Completed,
+    /// It goes on later.
+    Suspended {
+        /// Milliseconds of Unix time.
+        wake_ms: u64,
+    },
+    /// It will be tried again.
+    Retry {
+        /// How many tries failed so far.
+        attempts: u32,
+        /// Milliseconds of Unix time.
+        wake_ms: u64,
+        /// What went wrong.
+        trouble: String,
+    },
+    /// It failed, but its workflow goes on.
+    Ignored {
+        /// What went wrong.
+        trouble: String,
+    },
+    /// It failed for good.
+    Failed {
+        /// What went wrong.
+        trouble: String,
+        /// What was cancelled with it.
+        cancelled: Vec<JobId>,
+    },
+}
+
+/// The claim of a ready job for a host; `None` when it is not ready.
+pub fn claim(queue: &Queue, id: &JobId, host: &HostId) -> Option<Transaction> {
+    let open = queue.get(id)?;
+    let posted = open.posted.as_ref()?;
+    let ready = open.ready?;
+    let mut effects = vec![
+        Effect::Remove(Entry::Ready(id.clone())),
+        Effect::PutLeased(Entry::Working(id.clone()), Content::Host(host.clone())),
+    ];
+    let begun = open.step.as_ref().is_some_and(|step| step.checkpoint.is_some());
+    if posted.job.is_first && posted.attempts == 0 && !begun {
+        let of = posted.job.target.clone();
+        effects.push(Effect::Put(Entry::JobState(of), Content::JobState(Fields::new())));
+    }
+    let guards = vec![
+        Guard::Unchanged(Entry::Ready(id.clone()), ready),
+        Guard::Absent(Entry::Working(id.clone())),
+        Guard::Unchanged(Entry::Job(id.clone()), open.posted_at),
+    ];
+    Some(Transaction { guards, effects })
+}
+
+/// The claim given back unused, as at the end of a host.
+pub fn release(queue: &Queue, id: &JobId, claim: Revision) -> Option<Transaction> {
+    let posted = queue.get(id)?.posted.as_ref()?;
+    Some(Transaction {
+        guards: vec![
+            Guard::Created(Entry::Working(id.clone()), claim),
+            Guard::Present(Entry::Job(id.clone())),
+        ],
+        effects: vec![Effect::Remove(Entry::Working(id.clone())), ready(&posted.job)],
+    })
+}
+
+/// What puts a job right that lies wrong.
+pub fn repair(
+    queue: &Queue,
+    id: &JobId,
+    wrong: Wrong,
+    now_ms: u64,
+    limits: &Limits,
+) -> Vec<Transaction> {
+    let Some(open) = queue.get(id) else { return Vec::new() };
+    let mark = |revision: Option<Revision>, entry: Entry| match revision {
+        Some(revision) => Guard::Unchanged(entry, revision),
+        None => Guard::Absent(entry),
+    };
+    let mut guards = vec![
+        mark(open.waiting, Entry::Waiting(id.clone())),
+        mark(open.ready, Entry::Ready(id.clone())),
+        Guard::Absent(Entry::Working(id.clone())),
+    ];
+    let Some(posted) = &open.posted else {
+        guards = vec![Guard::Absent(Entry::Job(id.clone()))];
+        let marks = [Entry::Waiting, Entry::Ready, Entry::Step, Entry::Working];
+        let effects = marks.map(|entry| Effect::Remove(entry(id.clone()))).to_vec();
+        return vec![Transaction { guards, effects }];
+    };
+    guards.push(Guard::Unchanged(Entry::Job(id.clone()), open.posted_at));
+    if wrong == Wrong::WaitsForNothing {
+        let effects = vec![Effect::Remove(Entry::Waiting(id.clone())), ready(&posted.job)];
+        return vec![Transaction { guards, effects }];
+    }
+    if posted.job.dependency.iter().any(|dependency| queue.is_open(dependency)) {
+        let handler = Content::Handler(posted.job.handler.clone());
+        let effects = vec![Effect::Put(Entry::Waiting(id.clone()), handler)];
+        return vec![Transaction { guards, effects }];
+    }
+    let trouble = "the host that ran it was lost";
+    if posted.attempts + 1 >= limits.attempts_max {
+        let attempts = posted.attempts + 1;
+        let trouble = format!("{trouble} ({attempts} tries failed)");
+        return cascade::fail(
+            queue,
+            &posted.job,
+            guards,
+            Vec::new(),
+            &Fields::new(),
+            &trouble,
+            limits,
+        )
+        .0;
+    }
+    vec![again(posted, open.step.as_ref(), guards, now_ms, trouble)]
+}
+
+/// What becomes of a job after its call.
+pub fn settle(queue: &Queue, closing: &Closing, limits: &Limits) -> Option<Settled> {
+    let open = queue.get(&closing.job)?;
+    let posted = open.posted.as_ref()?;
+    let guards = vec![
+        Guard::Created(Entry::Working(closing.job.clone()), closing.claim),
+        Guard::Unchanged(Entry::Job(closing.job.clone()), open.posted_at),
+    ];
+    let trouble = match &closing.outcome {
+        Ok(Verdict::Completed) => {
+            let transaction = complete(queue, &posted.job, guards, closing);
+            return Some(Settled { transactions: vec![transaction], about: About::Completed });
+        }
+        Ok(Verdict::Pending { after_ms, checkpoint }) => {
+            let wake_ms = closing.now_ms.saturating_add(*after_ms);
+            let step = Step {
+                checkpoint: Some(checkpoint.clone()),
+                wake_ms,
+                trouble: String::new(),
+                ..step_of(open.step.as_ref())
+            };
+            let transaction = suspend(posted, guards, closing, step);
+            let about = About::Suspended { wake_ms };
+            return Some(Settled { transactions: vec![transaction], about });
+        }
+        Ok(Verdict::Failed(Failure::Fatal(why))) => why.clone(),
+        Ok(Verdict::Failed(Failure::Retry(why))) => {
+            match retry(posted, open.step.as_ref(), guards.clone(), closing, why, limits) {
+                Ok(settled) => return Some(settled),
+                Err(trouble) => trouble,
+            }
+        }
+        Err(fault) => {
+            let why = fault.to_string();
+            match retry(posted, open.step.as_ref(), guards.clone(), closing, &why, limits) {
+                Ok(settled) => return Some(settled),
+                Err(trouble) => trouble,
+            }
+        }
+    };
+    if posted.job.on_failure == OnFailure::Ignore {
+        let transaction = complete(queue, &posted.job, guards, closing);
+        return Some(Settled {
+            transactions: vec![transaction],
+            about: About::Ignored { trouble },
+        });
+    }
+    let fields = report::merged(&closing.fields, &closing.report);
+    let effects = report::effects(&posted.job, closing);
+    let (transactions, cancelled) =
+        cascade::fail(queue, &posted.job, guards, effects, &fields, &trouble, limits);
+    Some(Settled { transactions, about: About::Failed { trouble, cancelled } })
+}
+
+/// Another try with its pause, or the trouble when there were enough.
+fn retry(
+    posted: &Posted,
+    step: Option<&Step>,
+    guards: Vec<Guard>,
+    closing: &Closing,
+    why: &str,
+    limits: &Limits,
+) -> Result<Settled, String> {
+    let attempts = posted.attempts.saturating_add(1);
+    if attempts >= limits.attempts_max {
+        return Err(format!("{why} ({attempts} tries failed, attempts_max)"));
+    }
+    let pause = limits
+        .backoff_ms_min
+        .saturating_mul(1_u64.checked_shl(attempts - 1).unwrap_or(u64::MAX))
+        .min(limits.backoff_ms_max);
+    let wake_ms = closing.now_ms.saturating_add(pause);
+    let mut transaction = again(posted, step, guards, wake_ms, why);
+    transaction.effects.push(Effect::Remove(Entry::Working(posted.job.id.clone())));
+    transaction.effects.extend(report::effects(&posted.job, closing));
+    if !closing.report.fields.is_empty() {
+        transaction.effects.push(report::job_state(&posted.job, closing));
+    }
+    let about = About::Retry { attempts, wake_ms, trouble: why.to_owned() };
+    Ok(Settled { transactions: vec![transaction], about })
+}
+
+/// A job made ready once more, with one more failed try.
+fn again(
+    posted: &Posted,
+    step: Option<&Step>,
+    guards: Vec<Guard>,
+    wake_ms: u64,
+    trouble: &str,
+) -> Transaction {
+    let id = posted.job.id.clone();
+    let counted = Posted { job: posted.job.clone(), attempts: posted.attempts.saturating_add(1) };
+    let step = Step { wake_ms, trouble: trouble.to_owned(), ..step_of(step) };
+    let effects = vec![
+        Effect::Put(Entry::Job(id.clone()), Content::Job(counted)),
+        Effect::Put(Entry::Step(id), Content::Step(step)),
+        ready(&posted.job),
+    ];
+    Transaction { guards, effects }
+}
+
+fn suspend(posted: &Posted, guards: Vec<Guard>, closing: &Closing, step: Step) -> Transaction {
+    let id = posted.job.id.clone();
+    let mut effects = vec![
+        Effect::Put(Entry::Step(id.clone()), Content::Step(step)),
+        Effect::Remove(Entry::Working(id.clone())),
+        ready(&posted.job),
+    ];
+    if posted.attempts > 0 {
+        // It made progress: earlier trouble counts no more.
+        let fresh = Posted { job: posted.job.clone(), attempts: 0 };
+        effects.push(Effect::Put(Entry::Job(id), Content::Job(fresh)));
+    }
+    effects.extend(report::effects(&posted.job, closing));
+    if !closing.report.fields.is_empty() {
+        effects.push(report::job_state(&posted.job, closing));
+    }
+    Transaction { guards, effects }
+}
+
+fn complete(queue: &Queue, job: &Job, mut guards: Vec<Guard>, closing: &Closing) -> Transaction {
+    let mut effects = vec![
+        Effect::Remove(Entry::Job(job.id.clone())),
+        Effect::Remove(Entry::Working(job.id.clone())),
+        Effect::Remove(Entry::Step(job.id.clone())),
+    ];
+    effects.extend(report::effects(job, closing));
+    if job.is_last {
+        let of = job.target.clone();
+        let word = format!("{}_COMPLETED", job.action.state_word());
+        let fields = report::merged(&closing.fields, &closing.report);
+        effects.push(Effect::Remove(Entry::JobState(of.clone())));
+        effects.push(final_state(job, &word, String::new(), fields));
+    } else if !closing.report.fields.is_empty() {
+        effects.push(report::job_state(job, closing));
+    }
+    let gone = BTreeSet::from([&job.id]);
+    for id in cascade::released(queue, &gone, &BTreeSet::new()) {
+        cascade::promote(queue, id, &mut guards, &mut effects);
+    }
+    Transaction { guards, effects }
+}
+
+fn final_state(job: &Job, word: &str, error: String, fields: Fields) -> Effect {
+    let mut state = State::new(job.version, word);
+    state.error = error;
+    let word = state.fields.clone();
+    state.fields = fields;
+    state.fields.extend(word);
+    Effect::Put(Entry::State(job.target.clone()), Content::State(state))
+}
+
+fn ready(job: &Job) -> Effect {
+    Effect::Put(Entry::Ready(job.id.clone()), Content::Handler(job.handler.clone()))
+}
+
+/// A job whose step was lost goes on from the start with no template; its handler says so.
+fn step_of(step: Option<&Step>) -> Step {
+    step.cloned().unwrap_or_else(|| Step {
+        template: "".into(),
+        checkpoint: None,
+        wake_ms: 0,
+        trouble: String::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! What a handler reported, as effects.
+
+use super::Closing;
+use crate::domain::{Content, Effect, Entry, Fields, Job, Json, MonitorCall, Registration, Report};
+
+/// The stack record and the registration; the reported fields have their own place.
+pub(super) fn effects(job: &Job, closing: &Closing) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let of = &job.target;
+    if let Some(stack) = &closing.report.stack {
+        let content = Content::Stack(of.clone(), stack.clone());
+        effects.push(Effect::Put(Entry::Stack(of.clone()), content));
+    }
+    if closing.report.monitor.is_empty() {
+        return effects;
+    }
+    match registered(job, closing.registration.as_ref(), &closing.report.monitor) {
+        Some(registration) => {
+            let content = Content::Registration(of.clone(), registration);
+            effects.push(Effect::Put(Entry::Registration(of.clone()), content));
+        }
+        None => {
+            effects.push(Effect::Remove(Entry::Registration(of.clone())));
+            effects.push(Effect::Remove(Entry::Monitoring(of.clone())));
+        }
+    }
+    effects
+}
+
+/// What the workflow has reported so far, this report included.
+pub(super) fn merged(before: &Fields, report: &Report) -> Fields {
+    let mut fields = before.clone();
+    fields.extend(report.fields.clone());
+    fields
+}
+
+/// The merged fields, kept for the next job of the workflow.
+pub(super) fn job_state(job: &Job, closing: &Closing) -> Effect {
+    let fields = merged(&closing.fields, &closing.report);
+    Effect::Put(Entry::JobState(job.target.clone()), Content::JobState(fields))
+}
+
+/// What is registered after these calls; `None` when nothing is left.
+fn registered(
+    job: &Job,
+    before: Option<&Registration>,
+    calls: &[MonitorCall],
+) -> Option<Registration> {
+    let mut registration = before.cloned().unwrap_or_default();
+    registration.version = job.version;
+    registration.tenant_id =
+        job.input.get("tenant_id").and_then(Json::as_str).unwrap_or_default().to_owned();
+    for call in calls {
+        match call {
+            MonitorCall::Register(target) => {
+                registration.targets.insert(target.name.clone(), target.clone());
+            }
+            MonitorCall::Unregister(name) => {
+                registration.targets.remove(name);
+            }
+            MonitorCall::AddAlias(alias) => {
+                if !registration.aliases.contains(alias) {
+                    registration.aliases.push(alias.clone());
+                }
+            }
+            MonitorCall::RemoveAlias(alias) => registration.aliases.retain(|known| known != alias),
+            MonitorCall::Clear => {
+                registration.targets.clear();
+                registration.aliases.clear();
+            }
+        }
+    }
+    let empty = registration.targets.is_empty() && registration.aliases.is_empty();
+    (!empty).then_some(registration)
+}
