@@ -11,6 +11,9 @@ use crate::domain::{
     Content, Entry, Fact, HandlerName, HostId, Job, JobId, Posted, ResourceRef, Revision, Step,
 };
 
+/// How many job states are swept at a time.
+const SWEEPS_MAX: usize = 50;
+
 /// What is known of one job.
 #[derive(Clone, Debug, Default)]
 pub struct Open {
@@ -63,6 +66,8 @@ pub struct Turns {
     pub claims: Vec<JobId>,
     /// To be put right.
     pub repairs: Vec<(JobId, Wrong)>,
+    /// Resources whose workflow has ended and whose job state may go, and when that last changed.
+    pub sweeps: Vec<(ResourceRef, Revision)>,
     /// When the next sleeping job wakes, in milliseconds of Unix time, if a free slot waits for it.
     pub wake_ms: Option<u64>,
 }
@@ -78,6 +83,10 @@ pub struct Queue {
     ready: BTreeMap<HandlerName, BTreeSet<(u64, Revision, JobId)>>,
     wrong: BTreeMap<JobId, Wrong>,
     plan_mark: Option<Revision>,
+    /// When each resource's job state last changed.
+    job_states: BTreeMap<ResourceRef, Revision>,
+    /// Resources whose job state outlived their last job.
+    ended: BTreeSet<ResourceRef>,
 }
 
 impl Queue {
@@ -88,6 +97,12 @@ impl Queue {
         for fact in facts {
             if fact.entry == Entry::PlanMark {
                 self.plan_mark = fact.content.is_some().then_some(fact.revision);
+            } else if let Entry::JobState(of) = &fact.entry {
+                match fact.content {
+                    Some(_) => self.job_states.insert(of.clone(), fact.revision),
+                    None => self.job_states.remove(of),
+                };
+                self.judge_resource(of);
             } else if let Some(id) = job_of(&fact.entry).cloned() {
                 self.unorder(&id);
                 self.apply(&id, fact);
@@ -168,7 +183,18 @@ impl Queue {
             .filter(|(id, _)| !busy(id))
             .map(|(id, wrong)| (id.clone(), *wrong))
             .collect();
+        let sweeps = self.ended.iter().take(SWEEPS_MAX);
+        turns.sweeps =
+            sweeps.filter_map(|of| Some((of.clone(), *self.job_states.get(of)?))).collect();
         turns
+    }
+
+    fn judge_resource(&mut self, of: &ResourceRef) {
+        if self.job_states.contains_key(of) && !self.by_target.contains_key(of) {
+            self.ended.insert(of.clone());
+        } else {
+            self.ended.remove(of);
+        }
     }
 
     /// Takes a job out of the orders it stands in, before what is known of it changes.
@@ -221,12 +247,14 @@ impl Queue {
                 remove_from(&mut self.dependants, dependency, id);
             }
             remove_from(&mut self.by_target, &job.target, id);
+            self.judge_resource(&job.target);
         }
         if let Some(Posted { job, .. }) = now {
             for dependency in &job.dependency {
                 self.dependants.entry(dependency.clone()).or_default().insert(id.clone());
             }
             self.by_target.entry(job.target.clone()).or_default().insert(id.clone());
+            self.judge_resource(&job.target);
         }
     }
 

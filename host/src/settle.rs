@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 
 use crate::domain::{
     Action, Content, Effect, Entry, Failure, Fault, Fields, Guard, HostId, Job, JobId, OnFailure,
-    Posted, Registration, Report, Revision, State, Step, Transaction, Verdict, Version,
+    Posted, Registration, Report, ResourceRef, Revision, State, Step, Transaction, Verdict,
+    Version,
 };
 use crate::queue::{Queue, Wrong};
 
@@ -174,6 +175,15 @@ pub fn repair(
     vec![again(posted, open.step.as_ref(), guards, now_ms, trouble)]
 }
 
+/// Removes the job states of ended workflows.
+pub fn sweep(job_states: &[(ResourceRef, Revision)]) -> Transaction {
+    let entries = || job_states.iter().map(|(of, at)| (Entry::JobState(of.clone()), *at));
+    Transaction {
+        guards: entries().map(|(entry, at)| Guard::Unchanged(entry, at)).collect(),
+        effects: entries().map(|(entry, _)| Effect::Remove(entry)).collect(),
+    }
+}
+
 /// What becomes of a job after its call.
 pub fn settle(queue: &Queue, closing: &Closing, limits: &Limits) -> Option<Settled> {
     let open = queue.get(&closing.job)?;
@@ -305,7 +315,8 @@ fn complete(queue: &Queue, job: &Job, mut guards: Vec<Guard>, closing: &Closing)
         let of = job.target.clone();
         let word = format!("{}_COMPLETED", job.action.state_word());
         let fields = report::merged(&closing.fields, &closing.report);
-        effects.push(Effect::Remove(Entry::JobState(of.clone())));
+        // The job state shows what the last job reported, too; it is swept once the workflow has ended.
+        effects.push(Effect::Put(Entry::JobState(of), Content::JobState(fields.clone())));
         effects.push(final_state(job, &word, String::new(), fields));
     } else if !closing.report.fields.is_empty() {
         effects.push(report::job_state(job, closing));

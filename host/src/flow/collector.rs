@@ -36,7 +36,7 @@ type Shown = (Version, BTreeMap<String, String>);
 
 enum Came {
     Probed { of: ResourceRef, at: Revision, name: String, status: Result<String, String> },
-    Told { of: ResourceRef },
+    Told { of: ResourceRef, shown: Option<Shown> },
 }
 
 struct Collector {
@@ -192,8 +192,12 @@ impl Collector {
 
     fn take(&mut self, came: Came) {
         match came {
-            Came::Told { of } => {
+            Came::Told { of, shown } => {
                 self.telling.remove(&of);
+                if let Some(shown) = shown {
+                    self.shown.insert(of.clone(), shown);
+                    self.tell(&of);
+                }
             }
             Came::Probed { of, at, name, status } => {
                 self.probing = self.probing.saturating_sub(1);
@@ -236,19 +240,23 @@ impl Collector {
         }
         let statuses = watched.statuses.clone();
         debug!(resource = %of, ?statuses, "status changed");
-        let content = Content::Monitoring { version, statuses };
+        let content = Content::Monitoring { version, statuses: statuses.clone() };
         let transaction = Transaction {
             guards: vec![Guard::Unchanged(Entry::Registration(of.clone()), watched.at)],
             effects: vec![Effect::Put(Entry::Monitoring(of.clone()), content)],
         };
         let (scribe, of) = (self.scribe.clone(), of.clone());
         self.tasks.spawn(async move {
-            match scribe.commit(&transaction, None).await {
-                // A conflict means that the registration has changed: its new probes will tell.
-                Ok(_) | Err(Uncommitted::Conflict(_)) => {}
-                Err(other) => warn!(resource = %of, "cannot write its status: {other:?}"),
-            }
-            Came::Told { of }
+            let shown = match scribe.commit(&transaction, None).await {
+                Ok(_) => Some((version, statuses)),
+                // The registration has changed: its new probes will tell.
+                Err(Uncommitted::Conflict(_)) => None,
+                Err(other) => {
+                    warn!(resource = %of, "cannot write its status: {other:?}");
+                    None
+                }
+            };
+            Came::Told { of, shown }
         });
     }
 }

@@ -16,14 +16,14 @@ use super::clock;
 use super::mirror::{self, Update};
 use super::scribe::{Scribe, Uncommitted};
 use super::Pace;
-use crate::domain::{HandlerName, HostId, JobId, Revision, Transaction};
+use crate::domain::{HandlerName, HostId, JobId, ResourceRef, Revision, Transaction};
 use crate::plugin::Worker;
 use crate::queue::{Queue, Turns, Wrong};
 use crate::settle::{self, About, Closing, Limits};
 use crate::store::LeaseId;
 use crate::wire::key;
 
-const PREFIXES: &[&str] = &[key::JOBS, key::STEPS, key::PLAN];
+const PREFIXES: &[&str] = &[key::JOBS, key::STEPS, key::PLAN, key::JOB_STATE];
 /// The pause before something is tried again when the store could not be reached.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -152,8 +152,9 @@ impl Runner {
             }
         }
         let busy = &self.busy;
-        let Turns { claims, repairs, wake_ms } =
+        let Turns { claims, repairs, sweeps, wake_ms } =
             self.queue.turns(now_ms, &slots, |id| busy.contains_key(id));
+        self.sweep(&sweeps);
         for (id, wrong) in repairs {
             self.repair(id, wrong, now_ms);
         }
@@ -246,13 +247,27 @@ impl Runner {
             Wrong::LeftBehind => warn!(job = %id, "was left behind by a lost host"),
             Wrong::MarksWithoutJob => warn!(job = %id, "has marks but is no more"),
         }
+        self.commit_aside(id, transactions, "put job right");
+    }
+
+    /// Removes what ended workflows left, one commit at a time.
+    fn sweep(&mut self, job_states: &[(ResourceRef, Revision)]) {
+        if job_states.is_empty() || self.busy.contains_key(&sweeper()) {
+            return;
+        }
+        let transaction = settle::sweep(job_states);
+        self.commit_aside(sweeper(), vec![transaction], "sweep job states");
+    }
+
+    /// Commits what no call depends on; a conflict means that the mirror will show something newer.
+    fn commit_aside(&mut self, id: JobId, transactions: Vec<Transaction>, what: &'static str) {
         self.busy.insert(id.clone(), (HandlerName::new(""), Busy::Settling));
         let scribe = self.tools.scribe.clone();
         self.tasks.spawn(async move {
             let came = match commit_all(&scribe, &transactions).await {
                 Ok(at) | Err(Uncommitted::Conflict(at)) => Came::Done(at),
                 Err(other) => {
-                    warn!(job = %id, "cannot put job right: {other:?}; trying again");
+                    warn!(job = %id, "cannot {what}: {other:?}; trying again");
                     tokio::time::sleep(PAUSE).await;
                     Came::OutOfReach(None)
                 }
@@ -283,6 +298,11 @@ impl Runner {
             }
         }
     }
+}
+
+/// What stands for the sweeper among the busy jobs; no job is called so.
+fn sweeper() -> JobId {
+    JobId::new("")
 }
 
 /// Commits in order; the first that is not committed ends it.

@@ -1,1 +1,387 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use serde_json::json;
+
+use super::*;
+use crate::domain::{Fact, MonitorCall, Stack, Target};
+
+const LIMITS: Limits =
+    Limits { attempts_max: 3, backoff_ms_min: 100, backoff_ms_max: 150, operations_max: 128 };
+
+struct Spec<'a> {
+    id: &'a str,
+    of: (&'a str, u64),
+    action: Action,
+    last: bool,
+    waits_for: &'a [&'a str],
+}
+
+fn spec<'a>(id: &'a str, of: &'a str, waits_for: &'a [&'a str]) -> Spec<'a> {
+    Spec { id, of: (of, 1), action: Action::Create, last: true, waits_for }
+}
+
+fn job(spec: &Spec) -> Job {
+    Job {
+        id: spec.id.into(),
+        action: spec.action,
+        handler: "heat_worker".into(),
+        target: ResourceRef::new("port", spec.of.0),
+        version: Version(spec.of.1),
+        is_first: true,
+        is_last: spec.last,
+        on_failure: OnFailure::Fail,
+        dependency: spec.waits_for.iter().map(|id| (*id).into()).collect(),
+        params: Vec::new(),
+        input: json!({"tenant_id": "t"}),
+    }
+}
+
+fn fact(at: u64, entry: Entry, content: Content) -> Fact {
+    Fact { entry, content: Some(content), created: Revision(at), revision: Revision(at) }
+}
+
+/// A queue in which the first job runs (claimed at revision 5) and the others wait.
+fn queue(jobs: &[Job], attempts: u32) -> Queue {
+    let mut queue = Queue::default();
+    for (place, job) in jobs.iter().enumerate() {
+        let id = job.id.clone();
+        let attempts = if place == 0 { attempts } else { 0 };
+        let posted = Posted { job: job.clone(), attempts };
+        let step =
+            Step { template: "port".into(), checkpoint: None, wake_ms: 0, trouble: String::new() };
+        let mark = if place == 0 {
+            fact(5, Entry::Working(id.clone()), Content::Host("host".into()))
+        } else {
+            fact(2, Entry::Waiting(id.clone()), Content::Handler(job.handler.clone()))
+        };
+        queue.learn([
+            fact(2, Entry::Job(id.clone()), Content::Job(posted)),
+            fact(2, Entry::Step(id), Content::Step(step)),
+            mark,
+        ]);
+    }
+    queue
+}
+
+fn closing(id: &str, outcome: Result<Verdict, Fault>) -> Closing {
+    Closing {
+        job: id.into(),
+        claim: Revision(5),
+        outcome,
+        report: Report::default(),
+        fields: Fields::new(),
+        registration: None,
+        now_ms: 1000,
+    }
+}
+
+fn fatal(why: &str) -> Result<Verdict, Fault> {
+    Ok(Verdict::Failed(Failure::Fatal(why.into())))
+}
+
+fn put<'a>(transaction: &'a Transaction, entry: &Entry) -> Option<&'a Content> {
+    transaction.effects.iter().find_map(|effect| match effect {
+        Effect::Put(e, content) | Effect::PutLeased(e, content) if e == entry => Some(content),
+        _ => None,
+    })
+}
+
+fn removes(transaction: &Transaction, entry: &Entry) -> bool {
+    transaction.effects.contains(&Effect::Remove(entry.clone()))
+}
+
+fn state<'a>(transaction: &'a Transaction, of: &str) -> Option<&'a State> {
+    match put(transaction, &Entry::State(ResourceRef::new("port", of)))? {
+        Content::State(state) => Some(state),
+        _ => None,
+    }
+}
+
+fn only(settled: &Settled) -> &Transaction {
+    assert_eq!(settled.transactions.len(), 1, "{settled:?}");
+    &settled.transactions[0]
+}
+
+fn names_each_entry_once(transaction: &Transaction) {
+    let mut seen = BTreeSet::new();
+    for effect in &transaction.effects {
+        let (Effect::Put(entry, _) | Effect::PutLeased(entry, _) | Effect::Remove(entry)) = effect;
+        assert!(seen.insert(entry.clone()), "{entry:?} is written twice");
+    }
+}
+
+#[test]
+fn a_claim_takes_the_ready_mark_and_begins_the_job_state() {
+    let mut queue = queue(&[job(&spec("a", "p", &[]))], 0);
+    queue.learn([
+        Fact {
+            entry: Entry::Working("a".into()),
+            content: None,
+            created: Revision(6),
+            revision: Revision(6),
+        },
+        fact(6, Entry::Ready("a".into()), Content::Handler("heat_worker".into())),
+    ]);
+    let claim = claim(&queue, &"a".into(), &"host".into()).unwrap();
+    assert!(claim.guards.contains(&Guard::Unchanged(Entry::Ready("a".into()), Revision(6))));
+    assert!(removes(&claim, &Entry::Ready("a".into())));
+    let state = put(&claim, &Entry::JobState(ResourceRef::new("port", "p")));
+    assert_eq!(state, Some(&Content::JobState(Fields::new())));
+}
+
+#[test]
+fn a_job_that_is_not_ready_cannot_be_claimed() {
+    let queue = queue(&[job(&spec("a", "p", &[]))], 0);
+    assert_eq!(claim(&queue, &"a".into(), &"host".into()), None);
+}
+
+#[test]
+fn the_last_job_of_a_workflow_writes_the_state_with_all_that_was_reported() {
+    let queue = queue(&[job(&spec("a", "p", &[]))], 0);
+    let mut closing = closing("a", Ok(Verdict::Completed));
+    closing.fields = Fields::from([("heat_outputs".into(), json!([1]))]);
+    closing.report.fields = Fields::from([("state_monitoring".into(), json!({"vmi": "ACTIVE"}))]);
+    let settled = settle(&queue, &closing, &LIMITS).unwrap();
+    let transaction = only(&settled);
+    let state = state(transaction, "p").unwrap();
+    assert_eq!((state.version, state.error.as_str()), (Version(1), ""));
+    assert_eq!(state.fields["worker_state"], json!("CREATE_COMPLETED"));
+    assert_eq!(state.fields["heat_outputs"], json!([1]));
+    assert_eq!(state.fields["state_monitoring"], json!({"vmi": "ACTIVE"}));
+    let shown = put(transaction, &Entry::JobState(ResourceRef::new("port", "p")));
+    let Some(Content::JobState(shown)) = shown else { panic!("no job state in {transaction:?}") };
+    assert_eq!(shown.keys().collect::<Vec<_>>(), ["heat_outputs", "state_monitoring"]);
+    let ours = Guard::Created(Entry::Working("a".into()), Revision(5));
+    assert!(transaction.guards.contains(&ours));
+}
+
+#[test]
+fn an_earlier_job_keeps_its_reports_for_the_next_and_lets_it_go() {
+    let first = job(&Spec { last: false, ..spec("a", "p", &[]) });
+    let queue = queue(&[first, job(&spec("b", "p", &["a"]))], 0);
+    let mut closing = closing("a", Ok(Verdict::Completed));
+    closing.report.fields = Fields::from([("heat_outputs".into(), json!([]))]);
+    closing.report.stack = Some(Stack { stack_id: "port_p".into(), ..Stack::default() });
+    let settled = settle(&queue, &closing, &LIMITS).unwrap();
+    let transaction = only(&settled);
+    assert_eq!(state(transaction, "p"), None);
+    assert!(put(transaction, &Entry::JobState(ResourceRef::new("port", "p"))).is_some());
+    assert!(put(transaction, &Entry::Stack(ResourceRef::new("port", "p"))).is_some());
+    assert!(removes(transaction, &Entry::Waiting("b".into())));
+    assert!(put(transaction, &Entry::Ready("b".into())).is_some());
+    names_each_entry_once(transaction);
+}
+
+#[test]
+fn a_dependant_with_another_unfinished_dependency_goes_on_waiting() {
+    let jobs = [
+        job(&spec("a", "p", &[])),
+        job(&spec("other", "q", &[])),
+        job(&spec("b", "r", &["a", "other"])),
+    ];
+    let settled = settle(&queue(&jobs, 0), &closing("a", Ok(Verdict::Completed)), &LIMITS).unwrap();
+    assert_eq!(put(only(&settled), &Entry::Ready("b".into())), None);
+}
+
+#[test]
+fn a_pending_job_sleeps_with_its_checkpoint_and_earlier_trouble_counts_no_more() {
+    let queue = queue(&[job(&spec("a", "p", &[]))], 2);
+    let verdict = Verdict::Pending { after_ms: 500, checkpoint: json!({"n": 1}) };
+    let settled = settle(&queue, &closing("a", Ok(verdict)), &LIMITS).unwrap();
+    let transaction = only(&settled);
+    let Some(Content::Step(step)) = put(transaction, &Entry::Step("a".into())) else {
+        panic!("no step in {transaction:?}")
+    };
+    assert_eq!((step.wake_ms, step.checkpoint.as_ref()), (1500, Some(&json!({"n": 1}))));
+    assert_eq!(step.template.as_str(), "port");
+    let Some(Content::Job(posted)) = put(transaction, &Entry::Job("a".into())) else {
+        panic!("no job in {transaction:?}")
+    };
+    assert_eq!(posted.attempts, 0);
+    assert!(removes(transaction, &Entry::Working("a".into())));
+    names_each_entry_once(transaction);
+}
+
+#[test]
+fn another_try_comes_after_a_pause_that_doubles_up_to_its_limit() {
+    for (attempts, wake_ms) in [(0, 1100), (1, 1150)] {
+        let queue = queue(&[job(&spec("a", "p", &[]))], attempts);
+        let failed = Ok(Verdict::Failed(Failure::Retry("503".into())));
+        let settled = settle(&queue, &closing("a", failed), &LIMITS).unwrap();
+        let attempts = attempts + 1;
+        let trouble = "503".to_owned();
+        assert_eq!(settled.about, About::Retry { attempts, wake_ms, trouble });
+        let Some(Content::Job(posted)) = put(only(&settled), &Entry::Job("a".into())) else {
+            panic!("no job in {settled:?}")
+        };
+        assert_eq!(posted.attempts, attempts);
+        names_each_entry_once(only(&settled));
+    }
+}
+
+#[test]
+fn every_fault_is_worth_another_try_until_there_were_enough() {
+    let faults = [
+        Fault::Trap("unreachable".into()),
+        Fault::Deadline { call_ms_max: 30_000 },
+        Fault::Memory { memory_bytes_max: 1 },
+        Fault::Breach("checkpoint is not JSON".into()),
+        Fault::Host("no instance".into()),
+    ];
+    for fault in faults {
+        let mut jobs = queue(&[job(&spec("a", "p", &[]))], 1);
+        let closed = closing("a", Err(fault.clone()));
+        let settled = settle(&jobs, &closed, &LIMITS).unwrap();
+        assert!(matches!(settled.about, About::Retry { attempts: 2, .. }), "{settled:?}");
+        jobs = queue(&[job(&spec("a", "p", &[]))], 2);
+        let settled = settle(&jobs, &closed, &LIMITS).unwrap();
+        let told = state(only(&settled), "p").unwrap();
+        assert!(told.error.contains(&fault.to_string()), "{}", told.error);
+        assert!(told.error.contains("3 tries failed"), "{}", told.error);
+    }
+}
+
+#[test]
+fn a_failure_fails_its_workflow_and_all_that_depends_on_it_however_far() {
+    let jobs = [
+        job(&Spec { last: false, ..spec("a", "p", &[]) }),
+        job(&spec("a2", "p", &["a"])),
+        job(&Spec { action: Action::Modify, ..spec("b", "q", &["a"]) }),
+        job(&Spec { action: Action::LogicalDelete, ..spec("c", "r", &["b"]) }),
+        job(&spec("free", "s", &[])),
+    ];
+    let queue = queue(&jobs, 0);
+    let settled = settle(&queue, &closing("a", fatal("no quota")), &LIMITS).unwrap();
+    let transaction = only(&settled);
+    let told = |of: &str| state(transaction, of).map(|s| s.fields["worker_state"].clone());
+    assert_eq!(told("p"), Some(json!("CREATE_FAILED")));
+    assert_eq!(told("q"), Some(json!("MODIFY_FAILED")));
+    assert_eq!(told("r"), Some(json!("DELETE_FAILED")));
+    assert_eq!(told("s"), None);
+    for of in ["p", "q", "r"] {
+        let error = &state(transaction, of).unwrap().error;
+        assert!(error.contains("job a failed") && error.contains("no quota"), "{error}");
+    }
+    for id in ["a", "a2", "b", "c"] {
+        assert!(removes(transaction, &Entry::Job(id.into())), "{id} is left");
+    }
+    let cancelled = vec!["a2".into(), "b".into(), "c".into()];
+    assert_eq!(settled.about, About::Failed { trouble: "no quota".into(), cancelled });
+    assert!(transaction.guards.contains(&Guard::Absent(Entry::PlanMark)));
+    names_each_entry_once(transaction);
+}
+
+#[test]
+fn a_newer_version_does_not_fall_with_the_older_one() {
+    let jobs = [
+        job(&spec("v1", "p", &[])),
+        job(&Spec { of: ("p", 2), ..spec("v2", "p", &["v1"]) }),
+        job(&spec("user", "q", &["v1"])),
+    ];
+    let settled = settle(&queue(&jobs, 0), &closing("v1", fatal("no")), &LIMITS).unwrap();
+    let transaction = only(&settled);
+    assert!(put(transaction, &Entry::Ready("v2".into())).is_some());
+    assert!(removes(transaction, &Entry::Job("user".into())));
+    assert_eq!(state(transaction, "p").unwrap().version, Version(1));
+}
+
+#[test]
+fn of_two_cancelled_versions_of_one_resource_only_the_newer_one_is_told() {
+    let jobs = [
+        job(&spec("cause", "x", &[])),
+        job(&spec("v1", "p", &["cause"])),
+        job(&Spec { of: ("p", 2), ..spec("v2", "p", &["v1", "cause"]) }),
+    ];
+    let settled = settle(&queue(&jobs, 0), &closing("cause", fatal("no")), &LIMITS).unwrap();
+    let transaction = only(&settled);
+    names_each_entry_once(transaction);
+    assert_eq!(state(transaction, "p").unwrap().version, Version(2));
+}
+
+#[test]
+fn an_ignored_failure_lets_the_workflow_go_on() {
+    let mut first = job(&Spec { last: false, ..spec("a", "p", &[]) });
+    first.on_failure = OnFailure::Ignore;
+    let queue = queue(&[first, job(&spec("b", "p", &["a"]))], 0);
+    let settled = settle(&queue, &closing("a", fatal("no")), &LIMITS).unwrap();
+    assert_eq!(settled.about, About::Ignored { trouble: "no".into() });
+    assert!(put(only(&settled), &Entry::Ready("b".into())).is_some());
+}
+
+#[test]
+fn a_long_cascade_is_cut_into_commits_with_the_dependants_first_and_the_cause_last() {
+    let ids: Vec<String> = (0..60).map(|n| format!("j{n:02}")).collect();
+    let jobs: Vec<Job> = ids
+        .iter()
+        .enumerate()
+        .map(|(n, id)| {
+            let before: Vec<&str> = n.checked_sub(1).map(|n| ids[n].as_str()).into_iter().collect();
+            job(&spec(id, id, &before))
+        })
+        .collect();
+    let settled = settle(&queue(&jobs, 0), &closing("j00", fatal("no")), &LIMITS).unwrap();
+    assert!(settled.transactions.len() > 2, "{}", settled.transactions.len());
+    let mut left = 60;
+    for transaction in &settled.transactions {
+        assert!(transaction.guards.len() + transaction.effects.len() <= LIMITS.operations_max);
+        let told: Vec<_> =
+            (0..60).rev().filter(|n| state(transaction, &ids[*n]).is_some()).collect();
+        assert_eq!(told.first(), Some(&(left - 1)), "the farthest of the rest comes first");
+        left -= told.len();
+    }
+    assert_eq!(left, 0);
+    assert!(removes(settled.transactions.last().unwrap(), &Entry::Working("j00".into())));
+}
+
+#[test]
+fn registrations_follow_the_calls_and_vanish_with_the_last_target() {
+    let target = |name: &str| Target {
+        name: name.into(),
+        kind: "switch".into(),
+        topic: "monitor_snmp_device".into(),
+        properties: json!({}),
+        interval_ms: None,
+    };
+    let queue = queue(&[job(&spec("a", "p", &[]))], 0);
+    let of = ResourceRef::new("port", "p");
+    let mut closing = closing("a", Ok(Verdict::Completed));
+    closing.report.monitor = vec![
+        MonitorCall::Clear,
+        MonitorCall::Register(target("x")),
+        MonitorCall::Register(target("y")),
+    ];
+    let settled = settle(&queue, &closing, &LIMITS).unwrap();
+    let entry = Entry::Registration(of.clone());
+    let Some(Content::Registration(_, registration)) = put(only(&settled), &entry) else {
+        panic!("no registration in {settled:?}")
+    };
+    assert_eq!(registration.tenant_id, "t");
+    assert_eq!(registration.targets.keys().collect::<Vec<_>>(), ["x", "y"]);
+
+    closing.registration = Some(registration.clone());
+    closing.report.monitor =
+        vec![MonitorCall::Unregister("x".into()), MonitorCall::Unregister("y".into())];
+    let settled = settle(&queue, &closing, &LIMITS).unwrap();
+    assert!(removes(only(&settled), &entry));
+    assert!(removes(only(&settled), &Entry::Monitoring(of)));
+}
+
+#[test]
+fn a_job_left_behind_is_ready_again_and_the_loss_counts_as_a_try() {
+    let lost = Fact {
+        entry: Entry::Working("a".into()),
+        content: None,
+        created: Revision(7),
+        revision: Revision(7),
+    };
+    for (attempts, fails) in [(0, false), (2, true)] {
+        let mut queue = queue(&[job(&spec("a", "p", &[]))], attempts);
+        queue.learn([lost.clone()]);
+        let transactions = repair(&queue, &"a".into(), Wrong::LeftBehind, 1000, &LIMITS);
+        let [transaction] = transactions.as_slice() else { panic!("{transactions:?}") };
+        names_each_entry_once(transaction);
+        assert_eq!(put(transaction, &Entry::Ready("a".into())).is_some(), !fails);
+        assert_eq!(state(transaction, "p").is_some(), fails);
+        assert!(transaction.guards.contains(&Guard::Absent(Entry::Working("a".into()))));
+    }
+}
