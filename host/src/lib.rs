@@ -4,3 +4,4 @@ pub mod domain;
 pub mod queue;
 pub mod settle;
 pub mod store;
+pub mod wire;
