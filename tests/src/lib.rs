@@ -1,1 +1,6 @@
-//! Tests.
+//! What the tests of the whole house share: where things lie, and a world with a store, a Heat and a host.
+
+#![allow(clippy::missing_panics_doc)]
+
+pub mod paths;
+pub mod world;

@@ -1,0 +1,125 @@
+//! The recorded scenario replayed through the whole host, and compared with what the original wrote.
+
+mod compare;
+mod recording;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, ensure};
+use heat_simulator::Options as HeatOptions;
+use serde_json::Value as Json;
+use stokehold_tests::paths;
+use stokehold_tests::world::{Setup, World, parse};
+
+use self::compare::{Tally, state, without_suffix};
+use self::recording::{Line, Recording};
+
+/// What the host did, in the order in which it did it.
+struct Done {
+    jobs: Vec<Json>,
+    /// Key → its values, one after the other, repetitions left out; `None` is a removal.
+    writes: BTreeMap<String, Vec<Option<Json>>>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recorded_scenario_comes_out_as_the_original_did_it() -> Result<()> {
+    let Some(folder) = paths::shared("recordings/common_function_gateway", "recordings") else {
+        return Ok(());
+    };
+    let recording = Recording::read(&folder)?;
+    let mut setup = Setup::new(recording.schemas.clone())?;
+    setup.heat = HeatOptions { manual: true, ..HeatOptions::default() };
+    let mut world = World::start(setup).await?;
+    for line in &recording.timeline {
+        follow(&world, line).await?;
+    }
+    world.idle().await?;
+    let done = done(&world).await?;
+    let requests = world.heat.requests();
+    world.stop_host().await?;
+
+    let mut tally = Tally::default();
+    compare::jobs(&mut tally, &recording, &done.jobs);
+    compare::requests(&mut tally, &recording, &requests)?;
+    compare::writes(&mut tally, "states", &recording.states, &done.writes, state);
+    compare::writes(&mut tally, "stacks", &recording.stacks, &done.writes, compare::stack);
+    compare::writes(&mut tally, "job_states", &recording.job_states, &done.writes, compare::fields);
+    compare::registrations(&mut tally, &recording, &done.writes, &world.schemas);
+    compare::statuses(&mut tally, &recording, &done.writes);
+    compare::mappings(&mut tally, &recording, &done.writes);
+    println!("{tally}");
+    ensure!(tally.holds(), "the replay differs from the recording:\n{tally}");
+    Ok(())
+}
+
+/// Does what the recording's line did from outside, or waits for the host to have done it.
+async fn follow(world: &World, line: &Line) -> Result<()> {
+    match line {
+        Line::Config { key, value: Some(value) } => {
+            world.put(key, value).await?;
+        }
+        Line::Config { key, value: None } => {
+            world.remove(key).await?;
+        }
+        Line::Job { id } => {
+            let id = without_suffix(id);
+            let what = format!("job {id}");
+            world
+                .until(&what, async || {
+                    let posted = posted(world).await?;
+                    Ok(posted.contains(&id).then_some(()))
+                })
+                .await?;
+        }
+        Line::Stack { key, value } => {
+            let name = value["stack_id"].as_str().unwrap_or_default();
+            let what = format!("a request for stack {name}");
+            world
+                .until(&what, async || Ok(world.heat.is_in_progress(name).then_some(())))
+                .await?;
+            let text = |field: &str| value[field].as_str().unwrap_or_default().to_owned();
+            let outputs = value["output"].as_array().cloned().unwrap_or_default();
+            world.heat.finish_with(name, &text("stack_status"), &text("status_reason"), outputs);
+            let status = text("stack_status");
+            world
+                .until(&format!("{key} {status}"), async || {
+                    let record = world.get(key).await?;
+                    Ok(record.filter(|record| record["stack_status"] == *status).map(|_| ()))
+                })
+                .await?;
+        }
+        Line::State { key, version } => {
+            let resource = key.strip_prefix("/state").unwrap_or(key);
+            world.state(resource, *version).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The ids of all jobs ever posted, without their suffixes.
+async fn posted(world: &World) -> Result<BTreeSet<String>> {
+    let history = world.history().await?;
+    let ids = history.iter().filter_map(|event| event.key.strip_prefix("/jobs/all/"));
+    Ok(ids.map(without_suffix).collect())
+}
+
+async fn done(world: &World) -> Result<Done> {
+    let mut done = Done { jobs: Vec::new(), writes: BTreeMap::new() };
+    let mut seen = BTreeSet::new();
+    for event in world.history().await? {
+        if event.key.starts_with("/jobs/all/") {
+            if let Some(value) = event.value
+                && seen.insert(event.key)
+            {
+                done.jobs.push(parse(&value));
+            }
+            continue;
+        }
+        let value = event.value.map(|value| parse(&value));
+        let values = done.writes.entry(event.key).or_default();
+        if values.last() != Some(&value) {
+            values.push(value);
+        }
+    }
+    Ok(done)
+}

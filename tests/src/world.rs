@@ -1,0 +1,306 @@
+//! A world for the whole host: an embedded store in a fresh folder, a simulated Heat, and hosts that come and go.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use heat_simulator::{Options as HeatOptions, Simulator};
+use serde_json::{Value as Json, json};
+use stokehold::domain::Schemas;
+use stokehold::flow::{self, House, Pace};
+use stokehold::plugin::{self, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings};
+use stokehold::store::embedded::{Embedded, Options, Role};
+use stokehold::store::{Event, Outcome, Store, Txn, Write};
+use stokehold::wire;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// How long anything may take before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a world is made of.
+pub struct Setup {
+    /// Gohan's schemas, as text.
+    pub schemas: Vec<u8>,
+    /// The plugin directory.
+    pub handlers: PathBuf,
+    /// How Heat behaves.
+    pub heat: HeatOptions,
+    /// Bounds and pauses of the host.
+    pub pace: Pace,
+    /// Config of `heat_worker` beyond its address.
+    pub heat_config: BTreeMap<String, String>,
+    /// Bounds of every call.
+    pub bounds: Bounds,
+}
+
+impl Setup {
+    /// The shipped plugins, quick pauses, and a Heat that behaves.
+    ///
+    /// # Errors
+    /// When the plugins were not built.
+    pub fn new(schemas: Vec<u8>) -> Result<Self> {
+        let pace = Pace {
+            handler_slots: 8,
+            attempts_max: 5,
+            backoff_ms_min: 20,
+            backoff_ms_max: 200,
+            probe_interval_ms: 100,
+            probes_max: 8,
+            lease_ms: 2000,
+            shutdown_ms_max: 2000,
+        };
+        let heat_config = BTreeMap::from([("poll_ms".to_owned(), "20".to_owned())]);
+        Ok(Self {
+            schemas,
+            handlers: crate::paths::handlers()?,
+            heat: HeatOptions::default(),
+            pace,
+            heat_config,
+            bounds: Bounds::default(),
+        })
+    }
+}
+
+/// A running world.
+pub struct World {
+    /// Everything that is stored.
+    pub store: Arc<dyn Store>,
+    /// The simulated Heat.
+    pub heat: Simulator,
+    /// The resource types.
+    pub schemas: Arc<Schemas>,
+    setup: Setup,
+    host: Option<(oneshot::Sender<()>, JoinHandle<Result<()>>)>,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    /// A world with one running host.
+    ///
+    /// # Errors
+    /// When any of its parts cannot be started.
+    pub async fn start(mut setup: Setup) -> Result<Self> {
+        let folder = tempfile::tempdir().context("cannot make a folder for the store")?;
+        let store = Embedded::open(&folder.path().join("store"), Options::new(Role::Host))?;
+        let (schemas, complaints) = wire::schemas::read(&setup.schemas)?;
+        if let Some(complaint) = complaints.first() {
+            bail!("schemas of the test: {complaint}");
+        }
+        let heat = Simulator::start(std::mem::take(&mut setup.heat)).await?;
+        let mut world = Self {
+            store: Arc::new(store),
+            heat,
+            schemas: Arc::new(schemas),
+            setup,
+            host: None,
+            folder,
+        };
+        world.start_host().await?;
+        Ok(world)
+    }
+
+    /// Loads the plugins and starts a host.
+    ///
+    /// # Errors
+    /// When the engine cannot be made.
+    pub async fn start_host(&mut self) -> Result<()> {
+        let plugins = self.plugins().await?;
+        let house = House {
+            store: Arc::clone(&self.store),
+            schemas: Arc::clone(&self.schemas),
+            plugins,
+            pace: self.setup.pace,
+        };
+        let (stop, stopped) = oneshot::channel();
+        let run = flow::run(house, async move {
+            let _ = stopped.await;
+        });
+        self.host = Some((stop, tokio::spawn(run)));
+        Ok(())
+    }
+
+    /// Ends the host as SIGTERM does.
+    ///
+    /// # Errors
+    /// What the host ended with.
+    pub async fn stop_host(&mut self) -> Result<()> {
+        let Some((stop, host)) = self.host.take() else { return Ok(()) };
+        let _ = stop.send(());
+        tokio::time::timeout(PATIENCE, host).await.context("the host did not end")??
+    }
+
+    /// The plugins as a host loads them, with Heat and the analytics granted.
+    ///
+    /// # Errors
+    /// When the engine cannot be made.
+    pub async fn plugins(&self) -> Result<Loaded> {
+        let engine = Engine::new(&EngineSettings::default())?;
+        let heat_url = self.heat.url();
+        let analytics_url = self.heat.analytics_url();
+        let authority = |url: &str| url.split('/').nth(2).unwrap_or_default().to_owned();
+        let mut heat = PluginGrants { http: vec![authority(&heat_url)], ..PluginGrants::default() };
+        heat.config.clone_from(&self.setup.heat_config);
+        heat.config.insert("heat_url".into(), heat_url);
+        let mut prober =
+            PluginGrants { http: vec![authority(&analytics_url)], ..PluginGrants::default() };
+        prober.config.insert("analytics_url".into(), analytics_url);
+        let settings = PluginSettings {
+            bounds: self.setup.bounds.clone(),
+            cache_dir: Some(cache()?),
+            per_plugin: BTreeMap::from([
+                ("heat_worker".to_owned(), heat),
+                ("http_prober".to_owned(), prober),
+            ]),
+        };
+        Ok(plugin::load(&engine, &self.setup.handlers, &settings).await)
+    }
+
+    /// The world's folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Sets one key.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn put(&self, key: &str, value: &Json) -> Result<u64> {
+        let value = serde_json::to_vec(value)?;
+        self.write(Write::Put { key: key.to_owned(), value, lease: None }).await
+    }
+
+    /// Removes one key.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn remove(&self, key: &str) -> Result<u64> {
+        self.write(Write::Delete { key: key.to_owned() }).await
+    }
+
+    async fn write(&self, write: Write) -> Result<u64> {
+        match self.store.commit(Txn { compares: Vec::new(), writes: vec![write] }).await? {
+            Outcome::Committed(revision) => Ok(revision),
+            Outcome::Conflict(revision) => bail!("conflict at {revision} without a comparison"),
+        }
+    }
+
+    /// Writes a config as Gohan does: the body as text.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn config(&self, key: &str, body: &Json, version: u64, marked: bool) -> Result<u64> {
+        let body = body.to_string();
+        let value = json!({"body": body, "version": version, "marked_for_deletion": marked});
+        self.put(&format!("/config{key}"), &value).await
+    }
+
+    /// One value, parsed; a text that is not JSON comes as a string.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn get(&self, key: &str) -> Result<Option<Json>> {
+        Ok(self.store.get(key).await?.map(|kv| parse(&kv.value)))
+    }
+
+    /// Everything under a prefix.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn all(&self, prefix: &str) -> Result<BTreeMap<String, Json>> {
+        let mut found = BTreeMap::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.store.list(prefix, after.as_deref(), 1000).await?;
+            after = page.entries.last().map(|kv| kv.key.clone());
+            found.extend(page.entries.into_iter().map(|kv| (kv.key, parse(&kv.value))));
+            if !page.more {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// All changes since the world began.
+    ///
+    /// # Errors
+    /// When the store cannot be watched.
+    pub async fn history(&self) -> Result<Vec<Event>> {
+        let now = self.store.list("/", None, 1).await?.revision;
+        let mut watch = self.store.watch(&["/"], 0).await?;
+        let mut events = Vec::new();
+        let mut reached = 0;
+        while reached < now {
+            let batch = watch.next().await?;
+            reached = batch.revision;
+            events.extend(batch.events);
+        }
+        Ok(events)
+    }
+
+    /// Waits until `ready` answers something; asked again after every change of the store.
+    ///
+    /// # Errors
+    /// When it takes too long: says what was waited for and what is still open.
+    pub async fn until<T>(
+        &self,
+        what: &str,
+        mut ready: impl AsyncFnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
+        let waiting = async {
+            let from = self.store.list("/", None, 1).await?.revision;
+            let mut watch = self.store.watch(&["/"], from).await?;
+            loop {
+                if let Some(found) = ready().await? {
+                    return Ok::<T, anyhow::Error>(found);
+                }
+                // Not everything shows in the store: Heat's requests, for example.
+                let _ = tokio::time::timeout(Duration::from_millis(20), watch.next()).await;
+            }
+        };
+        if let Ok(found) = tokio::time::timeout(PATIENCE, waiting).await {
+            return found;
+        }
+        let open = self.all("/jobs/").await?;
+        let steps = self.all("/stokehold/steps/").await?;
+        bail!("waited in vain for {what}; open jobs: {:?}; steps: {steps:?}", open.keys())
+    }
+
+    /// Waits until the state of a resource has reached a version.
+    ///
+    /// # Errors
+    /// When it takes too long.
+    pub async fn state(&self, key: &str, version: u64) -> Result<Json> {
+        let key = format!("/state{key}");
+        self.until(&format!("{key} at version {version}"), async || {
+            let state = self.get(&key).await?;
+            Ok(state.filter(|state| state["version"].as_u64() >= Some(version)))
+        })
+        .await
+    }
+
+    /// Waits until no job is left.
+    ///
+    /// # Errors
+    /// When it takes too long.
+    pub async fn idle(&self) -> Result<()> {
+        self.until("the end of all jobs", async || {
+            let open = self.all("/jobs/").await?.len();
+            let reported = self.all("/esi-worker/job_state/").await?.len();
+            Ok((open + reported == 0).then_some(()))
+        })
+        .await
+    }
+}
+
+/// One compiled cache for all tests of a target directory.
+fn cache() -> Result<PathBuf> {
+    Ok(crate::paths::target()?.join("handlers-cache"))
+}
+
+/// A stored value: JSON, or the bare text.
+pub fn parse(value: &[u8]) -> Json {
+    serde_json::from_slice(value)
+        .unwrap_or_else(|_| Json::String(String::from_utf8_lossy(value).into_owned()))
+}
