@@ -1,6 +1,7 @@
 //! Stokehold runs infrastructure handlers as sandboxed WebAssembly components. ARCHITECTURE.md shows the house.
 
 pub mod domain;
+pub mod plan;
 pub mod queue;
 pub mod settle;
 pub mod store;
