@@ -35,6 +35,18 @@ pub fn guest(name: &str) -> Result<PathBuf> {
     built(&target()?.join("guests").join(format!("{name}.wasm")))
 }
 
+/// A program of the workspace, built in the same profile as this test.
+///
+/// # Errors
+/// When it was not built.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let exe = std::env::current_exe().context("cannot tell where this test lies")?;
+    let profile = exe.ancestors().find(|dir| dir.parent().is_some_and(|up| up.ends_with("target")));
+    let target = target()?;
+    let profile = profile.map_or_else(|| target.join("debug"), Path::to_path_buf);
+    built(&profile.join(name))
+}
+
 fn built(path: &Path) -> Result<PathBuf> {
     if !path.exists() {
         bail!("{} is not there: build the guests with `cargo xtask guests`", path.display());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,24 +83,67 @@ impl World {
     ///
     /// # Errors
     /// When any of its parts cannot be started.
-    pub async fn start(mut setup: Setup) -> Result<Self> {
+    pub async fn start(setup: Setup) -> Result<Self> {
+        let mut world = Self::without_host(setup, Role::Host).await?;
+        world.start_host().await?;
+        Ok(world)
+    }
+
+    /// A world in which nobody runs jobs yet. As a visitor it leaves the store to a host of another process.
+    ///
+    /// # Errors
+    /// When any of its parts cannot be started.
+    pub async fn without_host(mut setup: Setup, role: Role) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder for the store")?;
-        let store = Embedded::open(&folder.path().join("store"), Options::new(Role::Host))?;
+        let store = Embedded::open(&folder.path().join("store"), Options::new(role))?;
         let (schemas, complaints) = wire::schemas::read(&setup.schemas)?;
         if let Some(complaint) = complaints.first() {
             bail!("schemas of the test: {complaint}");
         }
         let heat = Simulator::start(std::mem::take(&mut setup.heat)).await?;
-        let mut world = Self {
+        Ok(Self {
             store: Arc::new(store),
             heat,
             schemas: Arc::new(schemas),
             setup,
             host: None,
             folder,
-        };
-        world.start_host().await?;
-        Ok(world)
+        })
+    }
+
+    /// The command that runs a host of this world in a process of its own.
+    ///
+    /// # Errors
+    /// When the program was not built.
+    pub fn host_command(&self) -> Result<Command> {
+        let schemas = self.folder().join("schemas.json");
+        std::fs::write(&schemas, &self.setup.schemas).context("cannot write the schemas")?;
+        let pace = &self.setup.pace;
+        let mut command = Command::new(crate::paths::program("stokehold")?);
+        command.arg("run").current_dir(self.folder());
+        command.arg("--store").arg(self.folder().join("store"));
+        command.arg("--handlers").arg(&self.setup.handlers);
+        command.arg("--cache").arg(cache()?);
+        command.arg("--schemas").arg(schemas);
+        for (name, value) in [
+            ("--attempts-max", u64::from(pace.attempts_max)),
+            ("--backoff-ms-min", pace.backoff_ms_min),
+            ("--backoff-ms-max", pace.backoff_ms_max),
+            ("--probe-interval-ms", pace.probe_interval_ms),
+            ("--lease-ms", pace.lease_ms),
+        ] {
+            command.arg(name).arg(value.to_string());
+        }
+        for (plugin, grants) in self.grants() {
+            for http in &grants.http {
+                command.arg("--grant-http").arg(format!("{plugin}={http}"));
+            }
+            for (key, value) in &grants.config {
+                command.arg("--config").arg(format!("{plugin}.{key}={value}"));
+            }
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        Ok(command)
     }
 
     /// Loads the plugins and starts a host.
@@ -138,6 +182,16 @@ impl World {
     /// When the engine cannot be made.
     pub async fn plugins(&self) -> Result<Loaded> {
         let engine = Engine::new(&EngineSettings::default())?;
+        let settings = PluginSettings {
+            bounds: self.setup.bounds.clone(),
+            cache_dir: Some(cache()?),
+            per_plugin: self.grants(),
+        };
+        Ok(plugin::load(&engine, &self.setup.handlers, &settings).await)
+    }
+
+    /// What the plugins are granted: Heat and the analytics, both simulated.
+    fn grants(&self) -> BTreeMap<String, PluginGrants> {
         let heat_url = self.heat.url();
         let analytics_url = self.heat.analytics_url();
         let authority = |url: &str| url.split('/').nth(2).unwrap_or_default().to_owned();
@@ -147,15 +201,7 @@ impl World {
         let mut prober =
             PluginGrants { http: vec![authority(&analytics_url)], ..PluginGrants::default() };
         prober.config.insert("analytics_url".into(), analytics_url);
-        let settings = PluginSettings {
-            bounds: self.setup.bounds.clone(),
-            cache_dir: Some(cache()?),
-            per_plugin: BTreeMap::from([
-                ("heat_worker".to_owned(), heat),
-                ("http_prober".to_owned(), prober),
-            ]),
-        };
-        Ok(plugin::load(&engine, &self.setup.handlers, &settings).await)
+        BTreeMap::from([("heat_worker".to_owned(), heat), ("http_prober".to_owned(), prober)])
     }
 
     /// The world's folder.

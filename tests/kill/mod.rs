@@ -1,0 +1,116 @@
+//! A host that is killed at any moment leaves nothing that another one cannot finish.
+
+use std::collections::BTreeMap;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value as Json, json};
+use stokehold::store::embedded::Role;
+use stokehold_tests::paths;
+use stokehold_tests::world::{Setup, World};
+
+/// How often the host is killed.
+const KILLS: u64 = 10;
+/// The longest it lives before that.
+const LIFE_MS_MAX: u64 = 700;
+const FAMILIES: [&str; 5] =
+    ["/state/", "/esi-worker/", "/monitoring/", "/stokehold/monitored/", "/jobs/"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_killed_at_ten_random_moments_ends_as_an_undisturbed_one() -> Result<()> {
+    let undisturbed = run(None).await.context("undisturbed")?;
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| u64::from(std::process::id()));
+    println!("seed {seed}");
+    let killed = run(Some(seed)).await.with_context(|| format!("killed, seed {seed}"))?;
+    for (key, value) in &undisturbed {
+        ensure!(
+            killed.get(key) == Some(value),
+            "seed {seed}: {key}\n  undisturbed: {value}\n  killed: {:?}",
+            killed.get(key)
+        );
+    }
+    ensure!(killed.len() == undisturbed.len(), "seed {seed}: more is left: {:?}", killed.keys());
+    Ok(())
+}
+
+/// A process that ends with the test, whatever happens.
+struct Host(Child);
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+async fn run(seed: Option<u64>) -> Result<BTreeMap<String, Json>> {
+    let schemas = std::fs::read(paths::root().join("examples/network/schemas.json"))?;
+    let mut setup = Setup::new(schemas)?;
+    // A job that is always running when the host is killed must not fail for it.
+    setup.pace.attempts_max = 100;
+    setup.heat_config.insert("poll_ms".into(), "100".into());
+    let world = World::without_host(setup, Role::Visitor).await?;
+    crate::scenario::put_templates(&world).await?;
+    let start = || -> Result<Host> {
+        let mut command = world.host_command()?;
+        Ok(Host(command.stderr(Stdio::null()).spawn().context("cannot start a host")?))
+    };
+    let mut host = start()?;
+    let mut left = seed.map_or(0, |_| KILLS);
+    let mut chance = seed.unwrap_or_default() | 1;
+    for (key, version, body) in configs() {
+        world.config(&key, &body, version, false).await?;
+        // Kills are spread over the whole scenario: some before, some after each config.
+        for _ in 0..left.min(KILLS / 4 + 1) {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let life = Duration::from_millis((chance >> 33) % LIFE_MS_MAX);
+            tokio::time::sleep(life).await;
+            drop(host);
+            left -= 1;
+            host = start()?;
+        }
+    }
+    ensure!(left == 0, "{left} kills were not made");
+    world.state("/v2.0/ports/p1", 2).await?;
+    world.idle().await?;
+    for key in ["/monitoring/v2.0/ports/p1", "/monitoring/v2.0/networks/n1"] {
+        world
+            .until(key, async || {
+                let version = if key.contains("ports") { 2 } else { 1 };
+                let status = world.get(key).await?;
+                Ok(status.filter(|status| status["version"] == version).map(|_| ()))
+            })
+            .await?;
+    }
+    drop(host);
+    let mut all = BTreeMap::new();
+    for family in FAMILIES {
+        all.extend(world.all(family).await?);
+    }
+    Ok(all.into_iter().map(|(key, value)| (key, crate::scenario::plain(value))).collect())
+}
+
+fn configs() -> Vec<(String, u64, Json)> {
+    let network = json!({"id": "n1", "tenant_id": "t1", "name": "n", "admin_state_up": true});
+    let subnet = json!({
+        "id": "s1", "tenant_id": "t1", "network_id": "n1", "cidr": "10.0.0.0/24",
+        "gateway_ip": null, "dhcp_server_address": "10.0.0.2", "enable_dhcp": true,
+        "allocation_pools": [], "dns_nameservers": [], "ntp_servers": [], "host_routes": [],
+    });
+    let port = |attached: bool| {
+        json!({
+            "id": "p1", "tenant_id": "t1", "network_id": "n1", "name": "p",
+            "admin_state_up": true, "attached": attached, "device_owner": "compute:x",
+            "device_id": "vm1", "mac_address": "fa:16:3e:00:00:01", "allowed_address_pairs": [],
+            "fixed_ips": [{"subnet_id": "s1", "ip_address": "10.0.0.5"}],
+        })
+    };
+    vec![
+        ("/v2.0/networks/n1".into(), 1, network),
+        ("/v2.0/subnets/s1".into(), 1, subnet),
+        ("/v2.0/ports/p1".into(), 1, port(false)),
+        ("/v2.0/ports/p1".into(), 2, port(true)),
+    ]
+}
