@@ -2,11 +2,11 @@
 //!
 //! The only room that types a slash or a quote. Reading never fails: what makes no sense is a noun
 //! too (`Entry::Unknown`, `Content::Unreadable`) and says where it went wrong, without quoting
-//! values, which may be secrets. Spelling fails only for what has no name or could not be read again
-//! (`Unspellable`).
+//! values, which may be secrets. Spelling fails only for what has no name or could not be read
+//! again (`Unspellable`).
 //!
-//! In reading order: the key of an entry, what it holds (one file per noun), the mapping language in
-//! its two spellings, the API server's schemas, and the store's envelopes around all of it.
+//! In reading order: the key of an entry, what it holds (one file per noun), the mapping language
+//! in its two spellings, the API server's schemas, and the store's envelopes around all of it.
 
 pub mod key;
 

@@ -42,8 +42,8 @@ fn value(json: &Json, out: &mut String) {
     }
 }
 
-/// Python's `repr`: a float keeps its point, very large and very small ones get a signed exponent of
-/// at least two digits.
+/// Python's `repr`: a float keeps its point, very large and very small ones get a signed exponent
+/// of at least two digits.
 fn digits(number: &Number) -> String {
     let Some(float) = number.as_f64().filter(|_| number.is_f64()) else {
         return number.to_string();

@@ -63,8 +63,8 @@ fn schema(json: Json) -> Result<Schema, Flaw> {
     Ok(Schema { kind, plural, prefix, relations, templates })
 }
 
-/// The path under which the resources lie. An API server of today says so in `url`, and its `prefix`
-/// lacks the plural; in older answers there is no `url`, and the prefix is whole.
+/// The path under which the resources lie. An API server of today says so in `url`, and its
+/// `prefix` lacks the plural; in older answers there is no `url`, and the prefix is whole.
 fn prefix(document: &mut Object, plural: &str) -> Result<String, Flaw> {
     let url = document.may("url", document::text)?.unwrap_or_default();
     let prefix = document.may("prefix", document::text)?.unwrap_or_default();

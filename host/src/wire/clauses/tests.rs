@@ -205,7 +205,7 @@ fn a_malformed_mapping_says_where_and_what_was_expected() {
         (json!({"feild": "a"}), "or an object with one of field, output_key, constant, version"),
         (
             json!({"field": "a", "paht": []}),
-            "has the unknown key \"paht\" beside field, which may have path, ignore_missing; a mapping",
+            "has the unknown key \"paht\" beside field, which may have path, ignore_missing;",
         ),
         (json!({"constant": 1, "path": []}), "beside constant, which may have nothing else"),
         (json!({"field": 1}), "field must be a name"),

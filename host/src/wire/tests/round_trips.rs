@@ -32,7 +32,10 @@ fn a_job_has_exactly_the_keys_that_workers_know() {
         json!({"param": name, "type": "output_key", "resources": resources,
                "value": {"output_key": "id", "resource_type": "network", "resource_id": "f2de"}})
     };
-    let value = |name: &str, value: Value| json!({"param": name, "type": "value", "value": value, "resources": []});
+    let value = |name: &str, value: Value| {
+        let resources: [Value; 0] = [];
+        json!({"param": name, "type": "value", "value": value, "resources": resources})
+    };
     let expected = json!(["heat_worker", {
         "id": JOB, "job_name": "port:a778:2", "action": "modify", "handler": "heat_worker",
         "resource_type": "port", "resource_id": "a778", "version": 2, "is_first": false,
