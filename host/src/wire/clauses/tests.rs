@@ -175,9 +175,16 @@ fn conditions_and_loops_are_read() {
     ]);
 }
 
+fn check_complaints(table: Vec<(Json, &str)>) {
+    for (text, expected) in table {
+        let complaint = mapping(&text).unwrap_err();
+        assert!(complaint.contains(expected), "{text}: {complaint}");
+    }
+}
+
 #[test]
-fn a_malformed_mapping_says_where_and_what_was_expected() {
-    let table = [
+fn a_malformed_short_mapping_says_what_was_expected() {
+    check_complaints(vec![
         (json!(null), "the value must be a mapping: a short text (P<field>, "),
         (json!(["Pa"]), "the value must be a mapping: "),
         (json!(""), "the value is an empty short mapping; expected one of P<field>"),
@@ -201,6 +208,12 @@ fn a_malformed_mapping_says_where_and_what_was_expected() {
         (json!("APa&"), "the value is an empty short mapping"),
         (json!("AAPa&Pb"), "the value is a malformed short mapping A within A"),
         (json!("APa&xb"), "the value begins with the unknown letter 'x'"),
+    ]);
+}
+
+#[test]
+fn a_malformed_clause_says_where_and_what_was_expected() {
+    check_complaints(vec![
         (json!({}), "the value is no mapping; expected a short text (P<field>, "),
         (json!({"feild": "a"}), "or an object with one of field, output_key, constant, version"),
         (
@@ -241,18 +254,14 @@ fn a_malformed_mapping_says_where_and_what_was_expected() {
             "for_mapping begins with the unknown letter",
         ),
         (json!({"for_mapping": "Pa"}), "the value is no mapping"),
-    ];
-    for (text, expected) in table {
-        let complaint = mapping(&text).unwrap_err();
-        assert!(complaint.contains(expected), "{text}: {complaint}");
-    }
+    ]);
 }
 
 #[test]
 fn a_condition_needs_one_test_of_two_sides_and_both_branches() {
     let whole =
         |test: Json| json!({"if_mapping": test, "then_mapping": "Pa", "else_mapping": "Pb"});
-    let table = [
+    check_complaints(vec![
         (whole(json!("a")), "if_mapping must be an object with either equal or regexp"),
         (whole(json!({})), "if_mapping must be an object with either equal or regexp"),
         (whole(json!({"equal": [1, 1], "regexp": ["", ""]})), "if_mapping must be an object with"),
@@ -272,11 +281,7 @@ fn a_condition_needs_one_test_of_two_sides_and_both_branches() {
             json!({"if_mapping": {"equal": [1, 1]}, "then_mapping": null, "else_mapping": "Pa"}),
             "then_mapping must be a mapping",
         ),
-    ];
-    for (text, expected) in table {
-        let complaint = mapping(&text).unwrap_err();
-        assert!(complaint.contains(expected), "{text}: {complaint}");
-    }
+    ]);
 }
 
 #[test]

@@ -200,6 +200,11 @@ fn a_malformed_job_says_where() {
             (json!(["h", [], 0]), "[1] must be an object, but is a list"),
         ],
     );
+}
+
+#[test]
+fn a_job_that_lacks_or_contradicts_something_says_where() {
+    let entry = Entry::Job(JOB.into());
     let text = |text: &str| Some(json!(text));
     check_changed(
         &entry,
