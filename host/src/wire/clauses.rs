@@ -1,7 +1,7 @@
 //! The mapping language: a short text, or an object whose clauses say how a value is found.
 //!
-//! One clause gives an object its form (`field`, `if_mapping`, …), further ones belong to it; anything else is an
-//! error that lists what would be understood.
+//! One clause gives an object its form (`field`, `if_mapping`, …), further ones belong to it;
+//! anything else is an error that lists what would be understood.
 
 use serde_json::Map;
 

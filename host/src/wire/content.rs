@@ -8,8 +8,8 @@ use super::{Unspellable, key};
 use super::{applied, job, registration, resource, stack, state, step, template};
 use crate::domain::{Content, Entry, Schemas};
 
-/// What this value means under this key. Never fails: what makes no sense is `Content::Unreadable` and says where
-/// and what was expected.
+/// What this value means under this key. Never fails: what makes no sense is `Content::Unreadable`
+/// and says where and what was expected.
 pub fn read(schemas: &Schemas, entry: &Entry, value: &[u8]) -> Content {
     let content = match entry {
         Entry::Unknown(key) => Err(Flaw::new(key::why_unknown(schemas, key))),
@@ -47,8 +47,9 @@ fn noun(entry: &Entry, document: Value) -> Result<Content, Flaw> {
 /// The value that means this content under the entry's key.
 ///
 /// # Errors
-/// The entry has no key; the content is not of the entry's family or of another resource; a free value is nested
-/// too deeply to be read again. Templates are never spelled: only the API server writes them.
+/// The entry has no key; the content is not of the entry's family or of another resource; a free
+/// value is nested too deeply to be read again. Templates are never spelled: only the API server
+/// writes them.
 pub fn spell(schemas: &Schemas, entry: &Entry, content: &Content) -> Result<Vec<u8>, Unspellable> {
     key::spell(schemas, entry)?;
     value(entry, content)
@@ -75,7 +76,10 @@ pub(super) fn value(entry: &Entry, content: &Content) -> Result<Vec<u8>, Unspell
         (Entry::PlanMark | Entry::Host(_), Content::Free(json)) => {
             document::check_depth(json, 0).and_then(|()| bytes(json))
         }
-        _ => Err(Flaw::new(format!("cannot be {} of this entry", noun_of(content)))),
+        (_, Content::Template(_)) => {
+            Err(Flaw::new("is a template, which only the API server writes"))
+        }
+        _ => Err(Flaw::new(format!("does not belong here: it is {}", noun_of(content)))),
     };
     spelled.map_err(|flaw| Unspellable { what: key::name_of(entry), why: flaw.to_string() })
 }

@@ -1,4 +1,5 @@
-//! The store's envelopes: what lists and watches show becomes facts, a transition becomes a transaction.
+//! The store's envelopes: what lists and watches show becomes facts, a transition becomes a
+//! transaction.
 
 use super::{Unspellable, content, key};
 use crate::domain::{Effect, Entry, Fact, Guard, Revision, Schemas, Transaction};

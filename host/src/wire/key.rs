@@ -1,7 +1,7 @@
 //! The keys of the store: which entry lies where.
 //!
-//! An entry about a resource has the key `family` + `prefix of its schema` + `/` + `id`; all others end in a name
-//! of their own.
+//! An entry about a resource has the key `family` + `prefix of its schema` + `/` + `id`; all others
+//! end in a name of their own.
 
 use std::borrow::Cow;
 
@@ -69,7 +69,7 @@ const OF_RESOURCES: [(&str, OfResource); 7] = [
 /// The key of an entry. An unknown entry is its own key.
 ///
 /// # Errors
-/// The kind has no schema, or the id is empty or contains a slash: the key would be another entry's.
+/// The kind has no schema, or the id is empty or contains a slash: the key would be another's.
 pub fn spell(schemas: &Schemas, entry: &Entry) -> Result<String, Unspellable> {
     let key = match entry {
         Entry::Config(of) => of_resource(schemas, CONFIG, of),
@@ -98,7 +98,7 @@ pub fn parse(schemas: &Schemas, key: &str) -> Entry {
     known.unwrap_or_else(|| Entry::Unknown(key.to_owned()))
 }
 
-/// What all keys of this kind in a family (`CONFIG`, `STATE`, …) begin with, the final slash included.
+/// What all keys of this kind in a family (`CONFIG`, `STATE`, …) begin with, up to the final slash.
 ///
 /// # Errors
 /// The kind has no schema.

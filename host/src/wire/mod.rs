@@ -1,22 +1,20 @@
 //! Text ⇄ nouns: how every entry is spelled in the store, and how what stands there is read.
 //!
-//! The only room that types a slash or a quote. Reading never fails: what makes no sense is a noun too
-//! (`Entry::Unknown`, `Content::Unreadable`) and says where it went wrong, without quoting values, which may be
-//! secrets. Spelling fails only for what has no name or could not be read again (`Unspellable`).
+//! The only room that types a slash or a quote. Reading never fails: what makes no sense is a noun
+//! too (`Entry::Unknown`, `Content::Unreadable`) and says where it went wrong, without quoting
+//! values, which may be secrets. Spelling fails only for what has no name or could not be read
+//! again (`Unspellable`).
 //!
-//! In reading order: the key of an entry, what it holds (one file per noun), the mapping language in its two
-//! spellings, the API server's schemas, and the store's envelopes around all of it.
+//! In reading order: the key of an entry, what it holds (one file per noun), the mapping language
+//! in its two spellings, the API server's schemas, and the store's envelopes around all of it.
 
-pub mod clauses;
 pub mod key;
-pub mod schemas;
 
-mod applied;
 mod content;
 mod document;
-mod envelope;
+
+mod applied;
 mod job;
-mod letters;
 mod python;
 mod registration;
 mod resource;
@@ -24,6 +22,13 @@ mod stack;
 mod state;
 mod step;
 mod template;
+
+pub mod clauses;
+mod letters;
+
+pub mod schemas;
+
+mod envelope;
 
 pub use content::{read, spell};
 pub use envelope::{event, fact, transaction};

@@ -1,4 +1,4 @@
-//! JSON text as Python's `json.dumps` writes it: the API server's clients compare state fields as texts.
+//! JSON text as Python's `json.dumps` writes it: clients compare state fields as texts.
 
 use std::fmt::Write as _;
 
@@ -6,8 +6,8 @@ use serde_json::Number;
 
 use crate::domain::Json;
 
-/// The value as `json.dumps` spells it: `", "` and `": "` between the pieces, all but printable ASCII escaped.
-/// Keys come in the order of the value's map.
+/// The value as `json.dumps` spells it: `", "` and `": "` between the pieces, all but printable
+/// ASCII escaped. Keys come in the order of the value's map.
 pub fn python_json(json: &Json) -> String {
     let mut out = String::new();
     value(json, &mut out);
@@ -42,7 +42,8 @@ fn value(json: &Json, out: &mut String) {
     }
 }
 
-/// Python's `repr`: a float keeps its point, very large and very small ones get a signed two-digit exponent.
+/// Python's `repr`: a float keeps its point, very large and very small ones get a signed exponent
+/// of at least two digits.
 fn digits(number: &Number) -> String {
     let Some(float) = number.as_f64().filter(|_| number.is_f64()) else {
         return number.to_string();
@@ -83,6 +84,8 @@ fn quoted(text: &str, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use serde_json::json;
 

@@ -1,4 +1,5 @@
-//! A config entry: `{"body": …, "version": N, "marked_for_deletion": false}`, the body an object or its JSON text.
+//! A config entry: `{"body": …, "version": N, "marked_for_deletion": false}`, the body an object or
+//! its JSON text.
 
 use serde::Serialize;
 

@@ -1,4 +1,5 @@
-//! The API server's schemas, as it answers them or a file holds them: `{"schemas": [...]}` or the bare list.
+//! The API server's schemas, as it answers them or a file holds them: `{"schemas": [...]}` or the
+//! bare list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +13,8 @@ use crate::domain::{HandlerName, Json, Kind, Mapping, Schema, Schemas};
 const NAMED_PATHS: [(&str, &str); 2] =
     [("template_path", "heat_worker"), ("monitoring_template_path", "monitoring_worker")];
 
-/// All schemas that make sense, and a complaint for each that does not. A schema with a malformed mapping is left
-/// out as a whole: without the mapping its resources would be taken for done.
+/// All schemas that make sense, and a complaint for each that does not. A schema with a malformed
+/// mapping is left out as a whole: without the mapping its resources would be taken for done.
 ///
 /// # Errors
 /// The text is no list of schemas at all.
@@ -62,8 +63,8 @@ fn schema(json: Json) -> Result<Schema, Flaw> {
     Ok(Schema { kind, plural, prefix, relations, templates })
 }
 
-/// The path under which the resources lie. An API server of today says so in `url`, and its `prefix` lacks the
-/// plural; in older answers there is no `url`, and the prefix is whole.
+/// The path under which the resources lie. An API server of today says so in `url`, and its
+/// `prefix` lacks the plural; in older answers there is no `url`, and the prefix is whole.
 fn prefix(document: &mut Object, plural: &str) -> Result<String, Flaw> {
     let url = document.may("url", document::text)?.unwrap_or_default();
     let prefix = document.may("prefix", document::text)?.unwrap_or_default();

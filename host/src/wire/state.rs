@@ -1,4 +1,5 @@
-//! What is said of a resource: its state, its live status, and what its running workflow has reported so far.
+//! What is said of a resource: its state, its live status, and what its running workflow has
+//! reported so far.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use super::python_json;
 use super::resource::version;
 use crate::domain::{Fields, Json, State, Version};
 
-/// Texts stay texts, also those that hold JSON: what another wrote is not to be changed by reading it.
+/// Texts stay texts, also those that hold JSON: reading is not to change what another wrote.
 pub(super) fn read(document: Json) -> Result<State, Flaw> {
     let mut document = document::object(document)?;
     Ok(State {

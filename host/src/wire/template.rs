@@ -7,7 +7,8 @@ use super::document::{self, Flaw};
 use super::resource::config;
 use crate::domain::{HandlerName, Json, Mapping, Template, TemplateId};
 
-/// A flaw in a mapping is kept with the template, named by its param; any other makes the template unreadable.
+/// A flaw in a mapping is kept with the template, named by its param; any other makes the template
+/// unreadable.
 pub(super) fn read(id: &TemplateId, document: Json) -> Result<Template, Flaw> {
     let mut body = config(document)?.body;
     let template = (|| {
