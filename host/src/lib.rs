@@ -1,8 +1,10 @@
 //! Stokehold runs infrastructure handlers as sandboxed WebAssembly components. ARCHITECTURE.md shows the house.
 
+pub mod cli;
 pub mod domain;
 pub mod plan;
 pub mod queue;
+pub mod settings;
 pub mod settle;
 pub mod store;
 pub mod wire;

@@ -1,3 +1,7 @@
 //! The `stokehold` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stokehold::cli::main()
+}

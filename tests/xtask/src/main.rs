@@ -1,3 +1,50 @@
-//! The chores.
+//! The chores: `cargo xtask <chore>`. It depends on nothing of the project, so that it is built in seconds.
 
-fn main() {}
+mod cargo;
+mod demo;
+mod guests;
+mod heat;
+mod suites;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+usage: cargo xtask <chore>
+
+  guests           build the plugins and the test guests for wasm32-wasip2
+  test [--fast]    everything that must hold: format, lints, all tests; --fast leaves out what
+                   needs guests or processes
+  demo             the network scenario, from config to monitoring, against a simulated Heat
+  bench            the benchmarks
+  heat             a real OpenStack Heat in a Python environment under target/
+  deny             licences and advisories of the dependencies";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match perform(&args.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(args: &[&str]) -> Result<ExitCode> {
+    match args {
+        ["guests"] => guests::build(&cargo::Workspace::find()?).map(|()| ExitCode::SUCCESS),
+        ["test"] => suites::test(suites::Breadth::All),
+        ["test", "--fast"] => suites::test(suites::Breadth::Fast),
+        ["demo"] => demo::run(),
+        ["bench"] => suites::bench().map(|()| ExitCode::SUCCESS),
+        ["heat"] => heat::install().map(|()| ExitCode::SUCCESS),
+        ["deny"] => suites::deny().map(|()| ExitCode::SUCCESS),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => bail!("{USAGE}"),
+    }
+}

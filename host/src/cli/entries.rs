@@ -1,0 +1,156 @@
+//! The store as the commands see it: opened, listed, and one config entry changed.
+
+use std::fmt;
+use std::fs;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::config::{Config, Next};
+use super::input;
+use crate::domain::{Content, Entry, Fact, ResourceRef, Schemas, State, TemplateId, Version};
+use crate::settings::{SchemaSource, Settings, StorePlace};
+use crate::store::embedded::{Embedded, Options, Role};
+use crate::store::{Compare, KeyValue, Outcome, Store, Txn, Write};
+use crate::wire::{self, key};
+
+/// Keys asked for at once.
+const PAGE: usize = 500;
+
+/// Opens the store beside whatever host may be running on it.
+pub(super) async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
+    let StorePlace::Embedded(dir) = settings.store.clone();
+    if !dir.exists() {
+        bail!("there is no store in {}; `stokehold run` makes one, --store names another", dir.display());
+    }
+    let opened =
+        tokio::task::spawn_blocking(move || Embedded::open(&dir, Options::new(Role::Guest)));
+    Ok(Arc::new(opened.await.context("cannot open the store")??))
+}
+
+/// The schemas of the settings, or those a host has left in the store.
+pub(super) async fn schemas(settings: &Settings, store: &dyn Store) -> Result<Schemas> {
+    let text = match &settings.schemas {
+        Some(SchemaSource::File(path)) => fs::read(path)
+            .with_context(|| format!("cannot read schemas from {}", path.display()))?,
+        // A host asks the API server and leaves the answer in the store; one who asks is enough.
+        Some(SchemaSource::Url(_)) | None => {
+            let left = store.get(key::SCHEMAS).await.context("cannot read the store")?;
+            let none = || anyhow!("no schemas are known; name a file with --schemas, or start a host");
+            left.ok_or_else(none)?.value
+        }
+    };
+    let (schemas, complaints) = wire::schemas::read(&text)?;
+    for complaint in complaints {
+        eprintln!("warning: {complaint}");
+    }
+    Ok(schemas)
+}
+
+/// The key of a resource's or a template's config.
+pub(super) fn config_key(schemas: &Schemas, of: &ResourceRef) -> Result<String> {
+    let entry = match of.kind.as_str() {
+        input::TEMPLATE => Entry::Template(TemplateId::new(of.id.as_str())),
+        _ => Entry::Config(of.clone()),
+    };
+    Ok(key::spell(schemas, &entry)?)
+}
+
+/// The key of a resource's state.
+pub(super) fn state_key(schemas: &Schemas, of: &ResourceRef) -> Result<String> {
+    Ok(key::spell(schemas, &Entry::State(of.clone()))?)
+}
+
+/// The state that these bytes spell, if they do.
+pub(super) fn state(of: &ResourceRef, value: &[u8]) -> Option<State> {
+    match wire::read(&Schemas::default(), &Entry::State(of.clone()), value) {
+        Content::State(state) => Some(state),
+        _ => None,
+    }
+}
+
+/// All keys that begin with `prefix`.
+pub(super) async fn all(store: &dyn Store, prefix: &str) -> Result<Vec<KeyValue>> {
+    let mut found: Vec<KeyValue> = Vec::new();
+    loop {
+        let after = found.last().map(|entry| entry.key.clone());
+        let page = store.list(prefix, after.as_deref(), PAGE).await;
+        let page = page.with_context(|| format!("cannot list prefix {prefix}"))?;
+        found.extend(page.entries);
+        if !page.more {
+            return Ok(found);
+        }
+    }
+}
+
+/// What is to be known for the status: hosts, jobs, registrations, states.
+pub(super) async fn standing(store: &dyn Store, schemas: &Schemas) -> Result<Vec<Fact>> {
+    let mut facts = Vec::new();
+    for prefix in [key::HOSTS, key::JOBS, key::STEPS, key::MONITORED, key::STATE] {
+        let found = all(store, prefix).await?;
+        facts.extend(found.iter().map(|entry| wire::fact(schemas, entry)));
+    }
+    Ok(facts)
+}
+
+/// What became of a config entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It was there already.
+    Unchanged(Version),
+    /// It is there now.
+    New(Version),
+}
+
+impl Written {
+    pub(super) fn version(self) -> Version {
+        let (Self::Unchanged(version) | Self::New(version)) = self;
+        version
+    }
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unchanged(version) => write!(f, "version {version} unchanged"),
+            Self::New(version) => write!(f, "version {version}"),
+        }
+    }
+}
+
+/// Brings one config entry to what `next` makes of it; asked again when somebody else was faster.
+pub(super) async fn write(
+    store: &dyn Store,
+    key: &str,
+    next: impl Fn(Option<&Config>) -> Result<Next>,
+) -> Result<Written> {
+    loop {
+        let present = store.get(key).await.with_context(|| format!("cannot read key {key}"))?;
+        let stored = present.as_ref().map(|entry| Config::read(&entry.value)).transpose();
+        let stored = stored.with_context(|| format!("cannot read what is under key {key}"))?;
+        let config = match next(stored.as_ref())? {
+            Next::Unchanged(version) => return Ok(Written::Unchanged(version)),
+            Next::Write(config) => config,
+        };
+        let compare = match &present {
+            None => Compare::Absent(key.to_owned()),
+            Some(entry) => Compare::Modified(key.to_owned(), entry.modified),
+        };
+        let value = config.spell();
+        let write = Write::Put { key: key.to_owned(), value, lease: None };
+        let txn = Txn { compares: vec![compare], writes: vec![write] };
+        match store.commit(txn).await.with_context(|| format!("cannot write key {key}"))? {
+            Outcome::Committed(_) => return Ok(Written::New(config.version)),
+            Outcome::Conflict(_) => {}
+        }
+    }
+}
+
+/// Removes a key; tells whether it was there.
+pub(super) async fn remove(store: &dyn Store, key: &str) -> Result<bool> {
+    let txn = Txn {
+        compares: vec![Compare::Present(key.to_owned())],
+        writes: vec![Write::Delete { key: key.to_owned() }],
+    };
+    Ok(matches!(store.commit(txn).await?, Outcome::Committed(_)))
+}

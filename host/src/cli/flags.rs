@@ -1,0 +1,155 @@
+//! Settings as flags, made from the table of settings.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+
+use crate::settings::{FILE, Flags, ROWS, Row};
+
+/// All settings, for the command that runs a host.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AllFlags(pub(super) Named);
+
+/// The settings that say where things are, for the commands that look at them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PlaceFlags(pub(super) Named);
+
+/// What the command line says about settings.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Named {
+    /// The file to read, if it names one.
+    pub(super) file: Option<PathBuf>,
+    /// The rest.
+    pub(super) flags: Flags,
+}
+
+const PLACES: [&str; 3] = ["store", "schemas", "gohan_token"];
+
+fn add(command: Command, rows: impl Iterator<Item = &'static Row>) -> Command {
+    let file = Arg::new("settings")
+        .long("settings")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .help(format!("Settings file [default: {FILE}, if there is one] [env: STOKEHOLD_SETTINGS]"));
+    rows.fold(command.arg(file), |command, row| {
+        let default = match row.default {
+            "" => String::new(),
+            default => format!(" [default: {default}]"),
+        };
+        let what = row.what.trim();
+        command.arg(
+            Arg::new(row.name)
+                .long(row.flag())
+                .value_name("VALUE")
+                .help(format!("{what}{default} [env: {}]", row.variable())),
+        )
+    })
+}
+
+fn take(matches: &mut ArgMatches, rows: impl Iterator<Item = &'static Row>) -> Named {
+    let values: BTreeMap<_, _> = rows
+        .filter_map(|row| Some((row.name.to_owned(), matches.remove_one::<String>(row.name)?)))
+        .collect();
+    let flags = Flags { values, ..Flags::default() };
+    Named { file: matches.remove_one("settings"), flags }
+}
+
+fn places() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().filter(|row| PLACES.contains(&row.name))
+}
+
+impl Args for AllFlags {
+    fn augment_args(command: Command) -> Command {
+        let many = |id: &'static str, flag: &'static str, value: &'static str, help: &'static str| {
+            Arg::new(id).long(flag).value_name(value).help(help).action(ArgAction::Append)
+        };
+        add(command, ROWS.iter())
+            .arg(many(
+                "grant_http",
+                "grant-http",
+                "PLUGIN=HOST:PORT",
+                "Let a plugin talk to a host; may be repeated",
+            ))
+            .arg(many(
+                "config",
+                "config",
+                "PLUGIN.KEY=VALUE",
+                "A setting of a plugin's own; may be repeated [env: STOKEHOLD_PLUGIN_<NAME>_<KEY>]",
+            ))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for AllFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Self::from_arg_matches_mut(&mut matches.clone())
+    }
+
+    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
+        let mut named = take(matches, ROWS.iter());
+        named.flags.grant_http = matches.remove_many("grant_http").into_iter().flatten().collect();
+        named.flags.config = matches.remove_many("config").into_iter().flatten().collect();
+        Ok(Self(named))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for PlaceFlags {
+    fn augment_args(command: Command) -> Command {
+        add(command, places())
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for PlaceFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self(take(&mut matches.clone(), places())))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn all(line: &[&str]) -> Named {
+        let mut matches =
+            AllFlags::augment_args(Command::new("t").no_binary_name(true)).get_matches_from(line);
+        AllFlags::from_arg_matches_mut(&mut matches).unwrap().0
+    }
+
+    #[test]
+    fn every_setting_has_a_flag_and_only_given_flags_count() {
+        for row in ROWS {
+            let named = all(&[&format!("--{}", row.flag()), "x"]);
+            let only = BTreeMap::from([(row.name.to_owned(), "x".to_owned())]);
+            assert_eq!(named.flags.values, only);
+        }
+        assert!(all(&[]).flags.values.is_empty());
+    }
+
+    #[test]
+    fn grants_and_config_may_be_repeated() {
+        let named = all(&["--grant-http", "a=b:1", "--config", "a.b=c", "--grant-http", "a=c:2"]);
+        assert_eq!(named.flags.grant_http, ["a=b:1", "a=c:2"]);
+        assert_eq!(named.flags.config, ["a.b=c"]);
+        assert_eq!(all(&["--settings", "f"]).file, Some("f".into()));
+    }
+}

@@ -1,0 +1,41 @@
+//! The effects around settings: reads the environment and the file, opens the store.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::flags::Named;
+use crate::settings::{FILE, Flags, Settings};
+
+/// Settings from the given flags, this process's environment, and the settings file.
+///
+/// # Errors
+/// A named file that cannot be read; whatever [`Settings::from_sources`] refuses.
+pub fn settings(flags: &Flags, file: Option<&Path>) -> Result<Settings> {
+    // A variable that is no Unicode cannot be one of ours.
+    let environment: BTreeMap<_, _> = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let named = file.map(Path::to_owned).or_else(|| {
+        environment.get("STOKEHOLD_SETTINGS").filter(|name| !name.is_empty()).map(PathBuf::from)
+    });
+    let place = named.clone().unwrap_or_else(|| PathBuf::from(FILE));
+    let text = match fs::read_to_string(&place) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => None,
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot read settings {}", place.display()));
+        }
+    };
+    let name = place.display().to_string();
+    let file = text.as_deref().map(|text| (name.as_str(), text));
+    Settings::from_sources(flags, &environment, file)
+}
+
+pub(super) fn named(named: &Named) -> Result<Settings> {
+    settings(&named.flags, named.file.as_deref())
+}

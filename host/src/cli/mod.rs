@@ -1,0 +1,113 @@
+//! The door: one thin file per subcommand. What a command decides is in functions that need no store.
+
+use std::io;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+mod apply;
+mod config;
+mod delete;
+mod entries;
+mod flags;
+mod follow;
+mod get;
+mod input;
+mod load;
+mod logging;
+mod run;
+mod status;
+mod watch;
+
+pub use load::settings as load_settings;
+
+/// Runs infrastructure handlers as sandboxed WebAssembly components.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a host: plan jobs, call handlers, report states.
+    Run(run::Args),
+    /// Write desired resources and templates, as the API server would.
+    Apply(apply::Args),
+    /// Mark resources for deletion, or remove them.
+    Delete(delete::Args),
+    /// Print what is stored under a key or a prefix.
+    Get(get::Args),
+    /// Print changes as they come.
+    Watch(watch::Args),
+    /// Print what is running, what waits, and what is wrong.
+    Status(status::Args),
+}
+
+/// What the program answers to its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// All was done.
+    Yes,
+    /// It was done, and the answer is no: nothing found, a failed state, a time that ran out.
+    No,
+}
+
+/// Runs the command of the command line: exit code 0 when all was done, 1 when not, 2 when the command line
+/// makes no sense.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match perform(cli.command) {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::FAILURE,
+        // Whoever reads our output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(command: Command) -> Result<Answer> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(async {
+        match command {
+            Command::Run(args) => run::run(args).await,
+            Command::Apply(args) => apply::apply(args).await,
+            Command::Delete(args) => delete::delete(args).await,
+            Command::Get(args) => get::get(args).await,
+            Command::Watch(args) => watch::watch(args).await,
+            Command::Status(args) => status::status(args).await,
+        }
+    })
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_fits_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_failure() {
+        let gone = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert!(is_broken_pipe(&gone.context("cannot print")));
+        assert!(!is_broken_pipe(&anyhow::anyhow!("broken pipe")));
+    }
+}

@@ -1,0 +1,50 @@
+//! `stokehold run`.
+
+use std::process;
+
+use anyhow::{Context, Result};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::{Answer, flags, load, logging};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    settings: flags::AllFlags,
+}
+
+pub(super) async fn run(args: Args) -> Result<Answer> {
+    let settings = load::named(&args.settings.0)?;
+    logging::begin(&settings)?;
+    for name in &settings.unknown_variables {
+        tracing::warn!(name, "unknown variable in the environment, ignored");
+    }
+    let shutdown = shutdown()?;
+    // lead fills this: crate::flow::run(settings, shutdown).await?;
+    let _ = (settings, shutdown);
+    anyhow::bail!("cannot run a host: this build has no loops yet")
+}
+
+/// Resolves at the first SIGTERM or SIGINT; the second ends the process at once.
+fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let (tell, told) = oneshot::channel();
+    tokio::spawn(async move {
+        let mut next = async || {
+            tokio::select! {
+                _ = terminate.recv() => 143,
+                _ = interrupt.recv() => 130,
+            }
+        };
+        next().await;
+        tracing::info!("ending: running calls may finish, a second signal ends at once");
+        // Nobody waits any more when the host is ending by itself.
+        let _ = tell.send(());
+        process::exit(next().await);
+    });
+    Ok(async {
+        let _ = told.await;
+    })
+}

@@ -1,0 +1,203 @@
+//! `stokehold status`: made from the store alone, so it works beside a running host and without one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::io::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+
+use super::{Answer, entries, flags, load};
+use crate::domain::{Content, Entry, Fact, HostId, JobId, Json, Posted, Registration, State, Step};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    settings: flags::PlaceFlags,
+}
+
+pub(super) async fn status(args: Args) -> Result<Answer> {
+    let settings = load::named(&args.settings.0)?;
+    let store = entries::open(&settings).await?;
+    let schemas = entries::schemas(&settings, &*store).await?;
+    let facts = entries::standing(&*store, &schemas).await?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
+    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    std::io::stdout().lock().write_all(Picture::of(&facts).text(now_ms).as_bytes())?;
+    Ok(Answer::Yes)
+}
+
+/// What the entries say about the running system.
+#[derive(Default)]
+struct Picture<'a> {
+    hosts: BTreeMap<&'a HostId, &'a Json>,
+    jobs: BTreeMap<&'a JobId, &'a Posted>,
+    steps: BTreeMap<&'a JobId, &'a Step>,
+    ready: BTreeSet<&'a JobId>,
+    working: BTreeMap<&'a JobId, &'a HostId>,
+    registrations: Vec<(String, &'a Registration)>,
+    complaints: Vec<(String, &'a State)>,
+    unreadable: Vec<(String, &'a str)>,
+}
+
+impl<'a> Picture<'a> {
+    fn of(facts: &'a [Fact]) -> Self {
+        let mut picture = Self::default();
+        for Fact { entry, content, .. } in facts {
+            match (entry, content) {
+                (Entry::Host(id), Some(Content::Free(json))) => {
+                    picture.hosts.insert(id, json);
+                }
+                (Entry::Job(id), Some(Content::Job(posted))) => {
+                    picture.jobs.insert(id, posted);
+                }
+                (Entry::Step(id), Some(Content::Step(step))) => {
+                    picture.steps.insert(id, step);
+                }
+                (Entry::Ready(id), Some(_)) => {
+                    picture.ready.insert(id);
+                }
+                (Entry::Working(id), Some(Content::Host(host))) => {
+                    picture.working.insert(id, host);
+                }
+                (Entry::Registration(of), Some(Content::Registration(_, registration))) => {
+                    picture.registrations.push((of.to_string(), registration));
+                }
+                (Entry::State(of), Some(Content::State(state))) if !state.error.is_empty() => {
+                    picture.complaints.push((of.to_string(), state));
+                }
+                (entry, Some(Content::Unreadable(why))) => {
+                    picture.unreadable.push((format!("{entry:?}"), why));
+                }
+                _ => {}
+            }
+        }
+        picture
+    }
+
+    fn text(&self, now_ms: u64) -> String {
+        let sections = [
+            ("hosts", "no host is running", self.hosts()),
+            ("plugin faults", "", self.faults()),
+            ("held back", "", self.states(|word| !is_failure(word))),
+            ("failed", "", self.states(is_failure)),
+            ("jobs", "no open jobs", self.jobs(now_ms)),
+            ("not probed", "", self.not_probed()),
+            ("unreadable", "", self.unreadable()),
+        ];
+        let mut text = String::new();
+        for (title, nothing, lines) in sections {
+            if lines.is_empty() && !nothing.is_empty() {
+                text.push_str(nothing);
+                text.push('\n');
+            }
+            for (nth, line) in lines.iter().enumerate() {
+                let title = if nth == 0 { title } else { "" };
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{title:<15} {line}");
+            }
+        }
+        text
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        let line = |(id, said): (&&HostId, &&Json)| {
+            let names = |field| {
+                let names = entries_of(said, field).filter_map(|entry| entry.get("name")?.as_str());
+                match names.collect::<Vec<_>>().join(", ") {
+                    names if names.is_empty() => "none".to_owned(),
+                    names => names,
+                }
+            };
+            format!("{id}, handlers: {}, probers: {}", names("handlers"), names("probers"))
+        };
+        self.hosts.iter().map(line).collect()
+    }
+
+    fn faults(&self) -> Vec<String> {
+        let text = |entry: &Json, field| Some(entry.get(field)?.as_str()?.to_owned());
+        let faults = self.hosts.values().flat_map(|said| entries_of(said, "faults"));
+        let line = |fault| Some(format!("{}: {}", text(fault, "file")?, text(fault, "reason")?));
+        // The same fault on several hosts is one.
+        let lines: BTreeSet<_> = faults.filter_map(line).collect();
+        lines.into_iter().collect()
+    }
+
+    /// States that complain, by their word.
+    fn states(&self, wanted: fn(&str) -> bool) -> Vec<String> {
+        let word = |state: &State| {
+            let word = state.fields.get(State::WORKER_STATE).and_then(Json::as_str);
+            word.unwrap_or_default().to_owned()
+        };
+        let chosen = self.complaints.iter().filter(|(_, state)| wanted(&word(state)));
+        let line = |(of, state): &(String, &State)| {
+            format!("{of} version {} {}: {}", state.version, word(state), state.error)
+        };
+        chosen.map(line).collect()
+    }
+
+    fn jobs(&self, now_ms: u64) -> Vec<String> {
+        let mut lines: Vec<_> =
+            self.jobs.iter().map(|(id, posted)| self.job(id, posted, now_ms)).collect();
+        // By place: what runs, what may run, what waits.
+        lines.sort();
+        lines.into_iter().map(|(_, line)| line).collect()
+    }
+
+    fn job(&self, id: &JobId, posted: &Posted, now_ms: u64) -> (u8, String) {
+        let step = self.steps.get(id);
+        let (rank, place) = match (self.working.get(id), self.ready.contains(id)) {
+            (Some(host), _) => (0, format!("working on {host}")),
+            (None, true) => match step.map_or(0, |step| step.wake_ms.saturating_sub(now_ms)) {
+                0 => (1, "ready".to_owned()),
+                pause => (2, format!("ready in {}.{} s", pause / 1000, pause % 1000 / 100)),
+            },
+            (None, false) => {
+                let open = posted.job.dependency.iter().filter(|d| self.jobs.contains_key(d));
+                let open: Vec<_> = open.map(JobId::to_string).collect();
+                (3, format!("waiting for {}", open.join(", ")))
+            }
+        };
+        let tries = match posted.attempts {
+            0 => String::new(),
+            tries => format!(", {tries} failed tries"),
+        };
+        let trouble = match step.map_or("", |step| step.trouble.as_str()) {
+            "" => String::new(),
+            trouble => format!(", last trouble: {trouble}"),
+        };
+        (rank, format!("{id} {place}{tries}{trouble}"))
+    }
+
+    /// Registered targets of kinds that no running prober knows.
+    fn not_probed(&self) -> Vec<String> {
+        let probers = self.hosts.values().flat_map(|said| entries_of(said, "probers"));
+        let kinds = probers.flat_map(|prober| entries_of(prober, "kinds"));
+        let known: BTreeSet<_> = kinds.filter_map(Json::as_str).collect();
+        let mut lines = Vec::new();
+        for (of, registration) in &self.registrations {
+            for target in registration.targets.values() {
+                if !known.contains(target.kind.as_str()) {
+                    lines.push(format!("{of} {}: no prober for {}", target.name, target.kind));
+                }
+            }
+        }
+        lines
+    }
+
+    fn unreadable(&self) -> Vec<String> {
+        self.unreadable.iter().map(|(entry, why)| format!("{entry}: {why}")).collect()
+    }
+}
+
+/// The elements of a list field; none where there is no such list.
+fn entries_of<'a>(json: &'a Json, field: &str) -> impl Iterator<Item = &'a Json> {
+    json.get(field).and_then(Json::as_array).into_iter().flatten()
+}
+
+fn is_failure(worker_state: &str) -> bool {
+    worker_state.ends_with("_FAILED")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+#![allow(clippy::unwrap_used)]
+
+use serde_json::json;
+
+use super::*;
+use crate::domain::{
+    Action, HandlerName, Job, OnFailure, ResourceRef, Revision, Target, TemplateId, Version,
+};
+
+fn fact(entry: Entry, content: Content) -> Fact {
+    Fact { entry, content: Some(content), created: Revision(1), revision: Revision(1) }
+}
+
+fn job(id: &str, after: &[&str], attempts: u32) -> Fact {
+    let job = Job {
+        id: id.into(),
+        action: Action::Create,
+        handler: HandlerName::new("heat_worker"),
+        target: ResourceRef::new("port", "1"),
+        version: Version(1),
+        is_first: true,
+        is_last: true,
+        on_failure: OnFailure::Fail,
+        dependency: after.iter().map(|id| JobId::new(*id)).collect(),
+        params: Vec::new(),
+        input: json!({}),
+    };
+    fact(Entry::Job(id.into()), Content::Job(Posted { job, attempts }))
+}
+
+fn step(id: &str, wake_ms: u64, trouble: &str) -> Fact {
+    let template = TemplateId::new("port");
+    let step = Step { template, checkpoint: None, wake_ms, trouble: trouble.into() };
+    fact(Entry::Step(id.into()), Content::Step(step))
+}
+
+fn place(entry: fn(JobId) -> Entry, id: &str) -> Fact {
+    fact(entry(id.into()), Content::Handler(HandlerName::new("heat_worker")))
+}
+
+fn host(json: Json) -> Fact {
+    fact(Entry::Host("h1".into()), Content::Free(json))
+}
+
+fn text(facts: &[Fact]) -> String {
+    Picture::of(facts).text(10_000)
+}
+
+#[test]
+fn an_empty_store_is_told_in_words() {
+    assert_eq!(text(&[]), "no host is running\nno open jobs\n");
+}
+
+#[test]
+fn each_job_tells_its_place_and_its_trouble_and_running_ones_come_first() {
+    let facts = [
+        job("a", &["c", "gone"], 0),
+        place(Entry::Waiting, "a"),
+        job("b", &[], 2),
+        place(Entry::Ready, "b"),
+        step("b", 12_340, "heat said no"),
+        job("c", &[], 0),
+        fact(Entry::Working("c".into()), Content::Host("h1".into())),
+        step("c", 0, ""),
+        job("d", &[], 0),
+        place(Entry::Ready, "d"),
+        step("d", 9000, ""),
+    ];
+    let expected = "\
+no host is running
+jobs            c working on h1
+                d ready
+                b ready in 2.3 s, 2 failed tries, last trouble: heat said no
+                a waiting for c
+";
+    assert_eq!(text(&facts), expected);
+}
+
+#[test]
+fn hosts_tell_what_they_loaded_and_what_is_broken_states_tell_what_is_held_back_or_failed() {
+    let said = host(json!({
+        "handlers": [{"name": "heat_worker"}, {"name": "monitoring_worker"}],
+        "probers": [{"name": "http_prober", "kinds": ["virtual_network"]}],
+        "faults": [{"file": "broken.wasm", "reason": "is no component"}],
+    }));
+    let state = |id: &str, word: &str, error: &str| {
+        let of = ResourceRef::new("port", id);
+        let state = State { error: error.into(), ..State::new(Version(2), word) };
+        fact(Entry::State(of), Content::State(state))
+    };
+    let facts = [
+        said,
+        state("1", "HELD", "network:2 is not there yet"),
+        state("2", "CREATE_FAILED", "heat said no"),
+        state("3", "CREATE_COMPLETED", ""),
+    ];
+    let expected = "\
+hosts           h1, handlers: heat_worker, monitoring_worker, probers: http_prober
+plugin faults   broken.wasm: is no component
+held back       port:1 version 2 HELD: network:2 is not there yet
+failed          port:2 version 2 CREATE_FAILED: heat said no
+no open jobs
+";
+    assert_eq!(text(&facts), expected);
+}
+
+#[test]
+fn a_target_without_prober_is_named_and_one_with_is_not() {
+    let target = |name: &str, kind: &str| {
+        let (name, kind, topic) = (name.to_owned(), kind.to_owned(), String::new());
+        Target { name, kind, topic, properties: json!({}), interval_ms: None }
+    };
+    let targets = [target("vmi", "virtual_network"), target("s", "switch")];
+    let targets = targets.into_iter().map(|target| (target.name.clone(), target)).collect();
+    let of = ResourceRef::new("port", "1");
+    let registration = Registration { targets, ..Registration::default() };
+    let facts = [
+        host(json!({"probers": [{"name": "p", "kinds": ["virtual_network"]}]})),
+        fact(Entry::Registration(of.clone()), Content::Registration(of, registration)),
+    ];
+    let said = text(&facts);
+    assert!(said.contains("not probed      port:1 s: no prober for switch\n"), "{said}");
+    assert!(!said.contains("vmi"), "{said}");
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_shown_not_hidden() {
+    let broken = fact(Entry::Job("x".into()), Content::Unreadable("is not JSON".into()));
+    assert!(text(&[broken]).contains("unreadable"), "{}", text(&[]));
+}

@@ -1,0 +1,407 @@
+//! What the operator decides: flags over environment over file over defaults, every bound with its unit last.
+//!
+//! Reading is pure: the sources are given, nothing here opens a file or looks at the environment. One table
+//! makes the struct, the flags, the names in the environment and the keys of the file, so they cannot differ.
+//! Relative paths are meant from the working directory, wherever the file lies.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow, bail, ensure};
+
+mod plugins;
+#[cfg(test)]
+mod tests;
+
+pub use plugins::Plugin;
+
+/// The file that is read when no other is named, if it is there.
+pub const FILE: &str = "stokehold.toml";
+/// What every name in the environment begins with.
+pub const ENVIRONMENT: &str = "STOKEHOLD_";
+/// Where Gohan shows its schemas.
+pub const GOHAN_SCHEMAS: &str = "/gohan/v0.1/schemas";
+
+/// One setting, as it is listed, documented and spelled.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Its key in the file; with dashes its flag, in capitals behind [`ENVIRONMENT`] its variable.
+    pub name: &'static str,
+    /// What counts where nobody said anything.
+    pub default: &'static str,
+    /// What it decides.
+    pub what: &'static str,
+    /// What it may be.
+    pub form: Form,
+}
+
+/// What a setting may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A text.
+    Text,
+    /// A text that no message may show.
+    Secret,
+    /// A whole number from the first to the second.
+    Number(u64, u64),
+}
+
+impl Row {
+    /// `handler_slots` → `handler-slots`.
+    pub fn flag(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// `handler_slots` → `STOKEHOLD_HANDLER_SLOTS`.
+    pub fn variable(&self) -> String {
+        format!("{ENVIRONMENT}{}", self.name.to_uppercase())
+    }
+}
+
+macro_rules! settings {
+    ($( $(#[doc = $what:literal])+ $name:ident: $type:ty = $default:literal, $form:expr; )*) => {
+        /// All settings, checked.
+        #[derive(Clone, Debug)]
+        pub struct Settings {
+            $( $(#[doc = $what])+ pub $name: $type, )*
+            /// What was said about single plugins, by name.
+            pub plugins: BTreeMap<String, Plugin>,
+            /// Variables that look like ours but are none: worth a warning, as a typing error stays silent otherwise.
+            pub unknown_variables: Vec<String>,
+        }
+
+        /// The table: one row for each setting.
+        pub const ROWS: &[Row] = &[ $( Row {
+            name: stringify!($name),
+            default: $default,
+            what: concat!($($what),+),
+            form: $form,
+        } ),* ];
+
+        fn read(
+            sources: &Sources,
+            plugins: BTreeMap<String, Plugin>,
+            unknown_variables: Vec<String>,
+        ) -> Result<Settings> {
+            Ok(Settings {
+                $( $name: sources.value(&Row {
+                    name: stringify!($name),
+                    default: $default,
+                    what: concat!($($what),+),
+                    form: $form,
+                })?, )*
+                plugins,
+                unknown_variables,
+            })
+        }
+    };
+}
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+settings! {
+    /// Where everything is kept: a folder, as `PATH` or `embedded:PATH`.
+    store: StorePlace = "embedded:./stokehold-data", Form::Text;
+    /// Folder of the plugins, one `<name>.wasm` each.
+    handlers: PathBuf = "./handlers", Form::Text;
+    /// Folder for compiled plugins; private, may be removed at any time.
+    cache: PathBuf = "./stokehold-cache", Form::Text;
+    /// Gohan's schemas: a file, or the address of Gohan. Empty: those an earlier run stored.
+    schemas: Option<SchemaSource> = "", Form::Text;
+    /// Token for Gohan, sent as `X-Auth-Token` when the schemas are fetched.
+    gohan_token: Option<Secret> = "", Form::Secret;
+    /// What is logged: a level, or a filter such as `info,stokehold::plugin=debug`.
+    log: String = "info", Form::Text;
+    /// How it is logged: `human` or `json`.
+    log_format: LogFormat = "human", Form::Text;
+    /// Calls of handlers at the same time on this host.
+    handler_slots: usize = "8", Form::Number(1, 4096);
+    /// Failed tries after which a job has failed for good.
+    attempts_max: u32 = "10", Form::Number(1, 1000);
+    /// Pause after the first failed try; it doubles with each further one.
+    backoff_ms_min: u64 = "1000", Form::Number(1, DAY_MS);
+    /// The longest pause between two tries.
+    backoff_ms_max: u64 = "60000", Form::Number(1, DAY_MS);
+    /// The longest time one call of a plugin may take.
+    call_ms_max: u64 = "30000", Form::Number(1, DAY_MS);
+    /// The most memory one call of a plugin may have.
+    memory_bytes_max: u64 = "67108864", Form::Number(1 << 20, 1 << 32);
+    /// Plugin instances alive at the same time, calls of handlers and probes together.
+    instances_max: u32 = "64", Form::Number(1, 10_000);
+    /// Log lines kept of one call of a plugin.
+    log_lines_max: usize = "200", Form::Number(1, 100_000);
+    /// Pause between two probes of a target that asks for no other.
+    probe_interval_ms: u64 = "60000", Form::Number(100, DAY_MS);
+    /// Probes at the same time on this host.
+    probes_max: usize = "32", Form::Number(1, 4096);
+    /// Time after which a silent host is taken for dead and its jobs go to others.
+    lease_ms: u64 = "10000", Form::Number(1000, DAY_MS);
+    /// Past revisions the embedded store keeps for watchers that fell behind.
+    history_revisions_max: u64 = "100000", Form::Number(1000, 1_000_000_000);
+}
+
+impl Settings {
+    /// Reads and checks everything. `file` is its name, for messages, and its text.
+    ///
+    /// # Errors
+    /// Names the source and the key and says what is allowed; the text of a secret is never part of it.
+    pub fn from_sources(
+        flags: &Flags,
+        environment: &BTreeMap<String, String>,
+        file: Option<(&str, &str)>,
+    ) -> Result<Self> {
+        let mut file = file.map(|(name, text)| File::parse(name, text)).transpose()?;
+        let tables = file.as_mut().and_then(|file| file.table.remove("plugins"));
+        if let Some(file) = &file {
+            file.only_known_keys()?;
+        }
+        let name = file.as_ref().map_or(FILE, |file| &file.name);
+        let mut plugins = tables.map_or_else(|| Ok(BTreeMap::new()), |t| plugins::tables(name, t))?;
+        plugins::add_flags(&mut plugins, flags)?;
+        let unknown = plugins::add_variables(&mut plugins, environment)?;
+        plugins::add_config_flags(&mut plugins, flags)?;
+        let settings = read(&Sources { flags, environment, file }, plugins, unknown)?;
+        settings.fit_together()?;
+        Ok(settings)
+    }
+
+    /// What was said about this plugin; nothing was is nothing granted.
+    pub fn plugin(&self, name: &str) -> Plugin {
+        self.plugins.get(name).cloned().unwrap_or_default()
+    }
+
+    fn fit_together(&self) -> Result<()> {
+        ensure!(
+            self.backoff_ms_min <= self.backoff_ms_max,
+            "backoff_ms_min ({}) must not be above backoff_ms_max ({})",
+            self.backoff_ms_min,
+            self.backoff_ms_max
+        );
+        let wanted = self.handler_slots + self.probes_max;
+        ensure!(
+            usize::try_from(self.instances_max).is_ok_and(|most| wanted <= most),
+            "instances_max ({}) must be at least handler_slots + probes_max ({wanted})",
+            self.instances_max
+        );
+        Ok(())
+    }
+}
+
+/// What the command line says, as it stands there.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// Setting → text.
+    pub values: BTreeMap<String, String>,
+    /// `plugin=host:port`, each a grant.
+    pub grant_http: Vec<String>,
+    /// `plugin.key=value`.
+    pub config: Vec<String>,
+}
+
+struct File {
+    name: String,
+    table: toml::Table,
+}
+
+impl File {
+    fn parse(name: &str, text: &str) -> Result<Self> {
+        match text.parse::<toml::Table>() {
+            Ok(table) => Ok(Self { name: name.to_owned(), table }),
+            // The error's own text quotes the line, and that may hold a secret.
+            Err(error) => {
+                let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
+                bail!("{name}, line {}: {}", before.matches('\n').count() + 1, error.message())
+            }
+        }
+    }
+
+    fn only_known_keys(&self) -> Result<()> {
+        let known = |key: &String| ROWS.iter().any(|row| row.name == key);
+        if let Some(key) = self.table.keys().find(|key| !known(key)) {
+            let all: Vec<_> = ROWS.iter().map(|row| row.name).collect();
+            bail!("{}: unknown key {key}; known are {}, plugins.<name>", self.name, all.join(", "));
+        }
+        Ok(())
+    }
+}
+
+struct Sources<'a> {
+    flags: &'a Flags,
+    environment: &'a BTreeMap<String, String>,
+    file: Option<File>,
+}
+
+impl Sources<'_> {
+    fn value<T: Setting>(&self, row: &Row) -> Result<T> {
+        let (origin, text) = self.find(row)?;
+        let wrong = |allowed: String| match row.form {
+            Form::Secret => anyhow!("{origin} must be {allowed}"),
+            Form::Text | Form::Number(..) => anyhow!("{origin} must be {allowed}, not {text:?}"),
+        };
+        if let Form::Number(least, most) = row.form {
+            let fits = text.parse().is_ok_and(|number: u64| (least..=most).contains(&number));
+            ensure!(fits, wrong(number_from(least, most)));
+        }
+        T::parse(&text).map_err(wrong)
+    }
+
+    /// The origin, for messages, and the text of the first source that has the setting.
+    fn find(&self, row: &Row) -> Result<(String, String)> {
+        if let Some(text) = self.flags.values.get(row.name) {
+            return Ok((format!("--{}", row.flag()), text.clone()));
+        }
+        if let Some(text) = self.environment.get(&row.variable()) {
+            return Ok((row.variable(), text.clone()));
+        }
+        let Some((file, value)) =
+            self.file.as_ref().and_then(|file| Some((&file.name, file.table.get(row.name)?)))
+        else {
+            return Ok((row.name.to_owned(), row.default.to_owned()));
+        };
+        let origin = format!("{file}: {}", row.name);
+        match (row.form, value) {
+            (Form::Text | Form::Secret, toml::Value::String(text)) => Ok((origin, text.clone())),
+            (Form::Number(..), toml::Value::Integer(number)) => Ok((origin, number.to_string())),
+            (Form::Text | Form::Secret, other) => {
+                bail!("{origin} must be a text in quotes, not a value of type {}", other.type_str())
+            }
+            (Form::Number(least, most), other) => bail!(
+                "{origin} must be {}, not a value of type {}",
+                number_from(least, most),
+                other.type_str()
+            ),
+        }
+    }
+}
+
+fn number_from(least: u64, most: u64) -> String {
+    format!("a whole number from {least} to {most}")
+}
+
+/// How one setting is read from its text; the error says what is allowed.
+trait Setting: Sized {
+    fn parse(text: &str) -> Result<Self, String>;
+}
+
+macro_rules! plain_numbers {
+    ($($type:ty),*) => { $(
+        impl Setting for $type {
+            fn parse(text: &str) -> Result<Self, String> {
+                text.parse().map_err(|_| "a smaller whole number".to_owned())
+            }
+        }
+    )* };
+}
+plain_numbers!(u32, u64, usize);
+
+impl Setting for String {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Err("some text".to_owned()) } else { Ok(text.to_owned()) }
+    }
+}
+
+impl Setting for PathBuf {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Err("a path".to_owned()) } else { Ok(Self::from(text)) }
+    }
+}
+
+impl<T: Setting> Setting for Option<T> {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Ok(None) } else { T::parse(text).map(Some) }
+    }
+}
+
+/// Where everything is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorePlace {
+    /// In files under this folder, by the host itself.
+    Embedded(PathBuf),
+}
+
+impl Setting for StorePlace {
+    fn parse(text: &str) -> Result<Self, String> {
+        let path = text.strip_prefix("embedded:").unwrap_or(text);
+        if path.is_empty() || path.contains("://") {
+            return Err("a folder, as PATH or embedded:PATH (no other store is known)".to_owned());
+        }
+        Ok(Self::Embedded(PathBuf::from(path)))
+    }
+}
+
+/// Where the schemas come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SchemaSource {
+    /// A file that holds what Gohan would answer.
+    File(PathBuf),
+    /// Gohan itself: the whole address.
+    Url(String),
+}
+
+impl Setting for SchemaSource {
+    fn parse(text: &str) -> Result<Self, String> {
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return PathBuf::parse(text).map(Self::File);
+        };
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if !matches!(scheme, "http" | "https") || host.is_empty() {
+            return Err("a file, or an address as http://gohan:9091".to_owned());
+        }
+        let path = if path.is_empty() { GOHAN_SCHEMAS.to_owned() } else { format!("/{path}") };
+        Ok(Self::Url(format!("{scheme}://{host}{path}")))
+    }
+}
+
+/// How the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For eyes.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Setting for LogFormat {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "human" => Ok(Self::Human),
+            "json" => Ok(Self::Json),
+            _ => Err("human or json".to_owned()),
+        }
+    }
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl Setting for Secret {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self::new(text))
+    }
+}

@@ -1,0 +1,184 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use super::*;
+
+fn flags(values: &[(&str, &str)]) -> Flags {
+    let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    Flags { values, ..Flags::default() }
+}
+
+fn environment(values: &[(&str, &str)]) -> BTreeMap<String, String> {
+    values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+}
+
+fn from_file(text: &str) -> Result<Settings> {
+    Settings::from_sources(&Flags::default(), &BTreeMap::new(), Some(("s.toml", text)))
+}
+
+fn refusal(text: &str) -> String {
+    format!("{:#}", from_file(text).expect_err("accepted"))
+}
+
+/// A value for a row that is not its default.
+fn other_than_default(row: &Row, nth: u64) -> String {
+    match (row.name, row.form) {
+        ("log_format", _) => if nth == 1 { "human" } else { "json" }.to_owned(),
+        ("backoff_ms_max" | "instances_max", _) => (9000 + nth).to_string(),
+        (_, Form::Number(least, _)) => (least + nth).to_string(),
+        (_, Form::Text | Form::Secret) => format!("./other{nth}"),
+    }
+}
+
+fn shown(settings: &Settings, name: &str) -> String {
+    let text = format!("{settings:#?}");
+    let lines = text.lines().skip_while(|line| !line.starts_with(&format!("    {name}: ")));
+    lines.take_while(|line| !line.starts_with("    }")).take(3).collect()
+}
+
+#[test]
+fn every_setting_is_taken_from_flag_before_environment_before_file_before_default() {
+    for row in ROWS.iter().filter(|row| row.form != Form::Secret) {
+        let [one, two, three] = [1, 2, 3].map(|nth| other_than_default(row, nth));
+        let line = match row.form {
+            Form::Number(..) => format!("{} = {one}", row.name),
+            Form::Text | Form::Secret => format!("{} = \"{one}\"", row.name),
+        };
+        let no_flags = Flags::default();
+        let variables = environment(&[(&row.variable(), &two)]);
+        let set = flags(&[(row.name, &three)]);
+        let file = Some(("s.toml", line.as_str()));
+        let alone = |name: &str, value: &str| {
+            let only = Settings::from_sources(&flags(&[(name, value)]), &BTreeMap::new(), None);
+            shown(&only.unwrap(), name)
+        };
+        let read = |flags: &Flags, variables: &BTreeMap<String, String>| {
+            shown(&Settings::from_sources(flags, variables, file).unwrap(), row.name)
+        };
+        assert_eq!(read(&no_flags, &BTreeMap::new()), alone(row.name, &one), "{}", row.name);
+        assert_eq!(read(&no_flags, &variables), alone(row.name, &two), "{}", row.name);
+        assert_eq!(read(&set, &variables), alone(row.name, &three), "{}", row.name);
+    }
+}
+
+#[test]
+fn defaults_fit_their_own_bounds_and_each_other() {
+    let settings = Settings::from_sources(&Flags::default(), &BTreeMap::new(), None).unwrap();
+    assert_eq!(settings.store, StorePlace::Embedded("./stokehold-data".into()));
+    assert_eq!(settings.handler_slots, 8);
+    assert_eq!(settings.memory_bytes_max, 64 << 20);
+    assert!(settings.schemas.is_none() && settings.gohan_token.is_none());
+    assert!(settings.plugins.is_empty());
+}
+
+#[test]
+fn a_refusal_names_source_and_key_and_says_what_is_allowed() {
+    let cases = [
+        ("handler_slot = 1", "s.toml: unknown key handler_slot; known are store,"),
+        ("handler_slots = 0", "s.toml: handler_slots must be a whole number from 1 to 4096, not \"0\""),
+        ("attempts_max = -1", "s.toml: attempts_max must be a whole number from 1 to 1000"),
+        ("call_ms_max = \"1\"", "must be a whole number from 1 to 86400000, not a value of type string"),
+        ("store = 3", "s.toml: store must be a text in quotes, not a value of type integer"),
+        ("store = \"etcd://a:1\"", "must be a folder, as PATH or embedded:PATH"),
+        ("handlers = \"\"", "s.toml: handlers must be a path, not \"\""),
+        ("log_format = \"xml\"", "s.toml: log_format must be human or json, not \"xml\""),
+        ("schemas = \"ftp://a/b\"", "must be a file, or an address as http://gohan:9091"),
+        ("backoff_ms_min = 70000", "backoff_ms_min (70000) must not be above backoff_ms_max (60000)"),
+        ("handler_slots = 40", "instances_max (64) must be at least handler_slots + probes_max (72)"),
+        ("plugins = 1", "s.toml: plugins must be tables, as [plugins.heat_worker]"),
+        ("plugins.heat = 1", "s.toml: plugins.heat must be a table, as [plugins.heat]"),
+        ("[plugins.Heat]", "s.toml: plugins.Heat: \"Heat\" is no name of a plugin"),
+        ("[plugins.a]\nhtp = []", "s.toml: plugins.a.htp: unknown key; known are http, config,"),
+        ("[plugins.a]\nhttp = \"b:1\"", "plugins.a.http: must be a list of hosts"),
+        ("[plugins.a]\nhttp = [1]", "plugins.a.http: must be a list of hosts"),
+        ("[plugins.a]\nhttp = [\"b\"]", "\"b\" is no host:port, as 127.0.0.1:8004"),
+        ("[plugins.a]\nhttp = [\"http://b:1\"]", "is no host:port"),
+        ("[plugins.a]\nhttp = [\"b:0\"]", "is no host:port"),
+        ("[plugins.a]\nconfig = 1", "plugins.a.config must be a table, as { key = \"value\" }"),
+        ("[plugins.a.config]\nk = 1", "s.toml: plugins.a.config.k must be a text in quotes"),
+        ("[plugins.a]\ncall_ms_max = 0", "plugins.a.call_ms_max must be a whole number of at least 1"),
+    ];
+    for (text, expected) in cases {
+        let said = refusal(text);
+        assert!(said.contains(expected), "{text:?} gave {said:?}");
+    }
+}
+
+#[test]
+fn a_refused_flag_or_variable_is_named_as_it_was_spelled() {
+    let none = BTreeMap::new();
+    let flag = Settings::from_sources(&flags(&[("lease_ms", "soon")]), &none, None);
+    assert_eq!(
+        flag.unwrap_err().to_string(),
+        "--lease-ms must be a whole number from 1000 to 86400000, not \"soon\""
+    );
+    let variables = environment(&[("STOKEHOLD_LEASE_MS", "5")]);
+    let variable = Settings::from_sources(&Flags::default(), &variables, None);
+    assert!(variable.unwrap_err().to_string().starts_with("STOKEHOLD_LEASE_MS must be"));
+}
+
+#[test]
+fn secrets_are_shown_by_nothing() {
+    let text = "gohan_token = \"hush\"\n[plugins.a.config]\npassword = \"hush\"";
+    let settings = from_file(text).unwrap();
+    assert!(!format!("{settings:?} {:#?}", settings.plugin("a")).contains("hush"));
+    assert_eq!(settings.gohan_token.unwrap().reveal(), "hush");
+    for broken in [
+        "gohan_token = \"hush",
+        "gohan_token = [\"hush\"]",
+        "[plugins.a.config]\npassword = [\"hush\"]",
+        "[plugins.a.config]\npassword = hush",
+    ] {
+        assert!(!refusal(broken).contains("hush"), "{}", refusal(broken));
+    }
+    assert!(refusal("log = \"info\"\n= 3").starts_with("s.toml, line 2: "));
+    let flag = Flags { config: vec!["hush".into()], ..Flags::default() };
+    let said = Settings::from_sources(&flag, &BTreeMap::new(), None).unwrap_err().to_string();
+    assert!(said.starts_with("--config must be plugin.key=value") && !said.contains("hush"));
+}
+
+#[test]
+fn grants_add_up_and_config_is_overlaid() {
+    let file = "[plugins.heat_worker]\nhttp = [\"Heat:8004\"]\ncall_ms_max = 5\n\
+                config = { heat_url = \"file\", user = \"file\", region = \"file\" }\n[plugins.heat]";
+    let variables = environment(&[
+        ("STOKEHOLD_PLUGIN_HEAT_WORKER_USER", "variable"),
+        ("STOKEHOLD_PLUGIN_HEAT_WORKER_HEAT_URL", "variable"),
+        ("STOKEHOLD_PLUGIN_HEAT_USER", "other"),
+        ("STOKEHOLD_SETTINGS", "s.toml"),
+        ("STOKEHOLD_SLOTS", "1"),
+        ("HOME", "/"),
+    ]);
+    let flags = Flags {
+        grant_http: vec!["heat_worker=127.0.0.1:1".into(), "prober=[::1]:2".into()],
+        config: vec!["heat_worker.heat_url=http://a.b=c".into()],
+        ..Flags::default()
+    };
+    let settings = Settings::from_sources(&flags, &variables, Some(("s.toml", file))).unwrap();
+    let heat = settings.plugin("heat_worker");
+    assert_eq!(heat.http, ["127.0.0.1:1", "heat:8004"].map(str::to_owned).into());
+    let config = |key| heat.config.get(key).map(Secret::reveal);
+    assert_eq!(config("heat_url"), Some("http://a.b=c"));
+    assert_eq!((config("user"), config("region")), (Some("variable"), Some("file")));
+    assert_eq!((heat.call_ms_max, heat.memory_bytes_max), (Some(5), None));
+    assert_eq!(settings.plugin("heat").config["user"].reveal(), "other");
+    assert!(settings.plugin("prober").http.contains("[::1]:2"));
+    assert_eq!(settings.plugin("unheard_of"), Plugin::default());
+    assert_eq!(settings.unknown_variables, ["STOKEHOLD_SLOTS"]);
+}
+
+#[test]
+fn a_variable_for_a_plugin_that_nobody_mentions_is_refused() {
+    let variables = environment(&[("STOKEHOLD_PLUGIN_HEAT_WORKER_USER", "x")]);
+    let said = Settings::from_sources(&Flags::default(), &variables, None).unwrap_err().to_string();
+    assert!(said.contains("is for a plugin that nothing else mentions"), "{said}");
+}
+
+#[test]
+fn gohan_s_path_is_added_where_the_address_has_none() {
+    let parse = |text| SchemaSource::parse(text).unwrap();
+    let url = |text: &str| SchemaSource::Url(text.to_owned());
+    assert_eq!(parse("http://gohan:9091"), url("http://gohan:9091/gohan/v0.1/schemas"));
+    assert_eq!(parse("https://gohan/"), url("https://gohan/gohan/v0.1/schemas"));
+    assert_eq!(parse("http://proxy/a/schemas"), url("http://proxy/a/schemas"));
+    assert_eq!(parse("a/schemas.json"), SchemaSource::File("a/schemas.json".into()));
+}

@@ -1,0 +1,203 @@
+//! What must hold, in one go, with a summary at the end.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+
+use crate::cargo::{Workspace, cargo, is_there, run, shown};
+use crate::guests;
+
+/// How much is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Breadth {
+    /// Everything.
+    All,
+    /// What needs neither guests nor processes.
+    Fast,
+}
+
+/// One thing that was done.
+struct Step {
+    name: &'static str,
+    took: Duration,
+    /// `Err` holds what went wrong, `Ok` what is worth a word.
+    outcome: Result<String>,
+}
+
+/// Does everything, also after a failure, and says at the end what held.
+///
+/// # Errors
+/// Only what keeps the chore from beginning; what does not hold is the exit code.
+pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
+    let workspace = Workspace::find()?;
+    let cargo = || {
+        let mut cargo = cargo();
+        cargo.current_dir(&workspace.root);
+        cargo
+    };
+    let mut steps = Vec::new();
+    let mut step = |name, work: &mut dyn FnMut() -> Result<String>| {
+        eprintln!("== {name}");
+        let begun = Instant::now();
+        let outcome = work();
+        steps.push(Step { name, took: begun.elapsed(), outcome });
+    };
+    if breadth == Breadth::All {
+        step("guests", &mut || guests::build(&workspace).map(|()| String::new()));
+    }
+    step("format", &mut || silent(cargo().args(["fmt", "--all", "--check"])));
+    step("lints", &mut || {
+        let strict = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+        silent(cargo().args(strict))
+    });
+    match breadth {
+        Breadth::All => {
+            step("tests", &mut || tests(cargo().args(["test", "--workspace", "--no-fail-fast"])));
+            step("dependencies", &mut || {
+                if has_deny() {
+                    deny().map(|()| String::new())
+                } else {
+                    Ok(format!("not run: {NO_DENY}"))
+                }
+            });
+        }
+        Breadth::Fast => {
+            step("unit tests", &mut || tests(cargo().args(["test", "--workspace", "--lib"])));
+            let tidy = ["test", "--workspace", "--test", "all", "--", "tidy::"];
+            step("tidy", &mut || tests(cargo().args(tidy)));
+        }
+    }
+    Ok(summary(&steps))
+}
+
+fn summary(steps: &[Step]) -> ExitCode {
+    println!();
+    for Step { name, took, outcome } in steps {
+        let seconds = took.as_secs_f32();
+        match outcome {
+            Ok(word) => println!("ok      {name:<13} {seconds:>6.1} s  {word}"),
+            Err(error) => println!("FAILED  {name:<13} {seconds:>6.1} s  {error:#}"),
+        }
+    }
+    let failed = steps.iter().filter(|step| step.outcome.is_err()).count();
+    let took: Duration = steps.iter().map(|step| step.took).sum();
+    if failed == 0 {
+        println!("\nall {} steps passed in {:.1} s", steps.len(), took.as_secs_f32());
+        return ExitCode::SUCCESS;
+    }
+    println!("\n{failed} of {} steps FAILED, in {:.1} s", steps.len(), took.as_secs_f32());
+    ExitCode::FAILURE
+}
+
+fn silent(command: &mut Command) -> Result<String> {
+    run(command).map(|()| String::new())
+}
+
+/// Passed and failed tests by suite, as the test harness tells them.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    by_suite: BTreeMap<String, (u32, u32)>,
+    /// Tests that were not run although they were there.
+    left_out: u32,
+}
+
+impl Tally {
+    /// Counts `test plan::relation::tests::a_law ... ok`; the suite is the first word of the path.
+    fn hear(&mut self, line: &str) {
+        let Some((test, outcome)) =
+            line.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... "))
+        else {
+            return;
+        };
+        let suite = test.split("::").next().unwrap_or(test).to_owned();
+        let counts = self.by_suite.entry(suite).or_default();
+        match outcome {
+            "ok" => counts.0 += 1,
+            "FAILED" => counts.1 += 1,
+            _ => self.left_out += 1,
+        }
+    }
+
+    fn text(&self) -> String {
+        let all = |count: fn(&(u32, u32)) -> u32| self.by_suite.values().map(count).sum::<u32>();
+        let suites = self.by_suite.iter().map(|(suite, (passed, _))| format!("{suite} {passed}"));
+        let suites: Vec<_> = suites.collect();
+        let (passed, failed) = (all(|counts| counts.0), all(|counts| counts.1));
+        format!("{passed} passed, {failed} failed ({})", suites.join(", "))
+    }
+}
+
+/// Runs tests, their output shown and counted.
+fn tests(command: &mut Command) -> Result<String> {
+    let line = shown(command);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run {line}"))?;
+    let output = child.stdout.take().ok_or_else(|| anyhow!("cannot read from {line}"))?;
+    let mut tally = Tally::default();
+    for line in BufReader::new(output).lines() {
+        let line = line.context("cannot read the output of the tests")?;
+        println!("{line}");
+        tally.hear(&line);
+    }
+    let status = child.wait().context("cannot wait for the tests")?;
+    ensure!(status.success(), "{}", tally.text());
+    ensure!(tally.left_out == 0, "{} tests are ignored; {}", tally.left_out, tally.text());
+    ensure!(!tally.by_suite.is_empty(), "there was no test to run");
+    Ok(tally.text())
+}
+
+/// The benchmarks.
+///
+/// # Errors
+/// There are none, or one fails.
+pub(crate) fn bench() -> Result<()> {
+    let workspace = Workspace::find()?;
+    ensure!(workspace.members.iter().any(|member| member.benches), "there are no benchmarks");
+    guests::build(&workspace)?;
+    run(cargo().current_dir(&workspace.root).args(["bench", "--workspace", "--bench", "*"]))
+}
+
+const NO_DENY: &str = "cargo-deny is not installed; `cargo install --locked cargo-deny` gets it";
+
+fn has_deny() -> bool {
+    is_there("cargo-deny", &["--version"])
+}
+
+/// Licences and advisories.
+///
+/// # Errors
+/// cargo-deny is not there, or it complains.
+pub(crate) fn deny() -> Result<()> {
+    if !has_deny() {
+        bail!("{NO_DENY}");
+    }
+    run(cargo().current_dir(Workspace::find()?.root).args(["deny", "check"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_are_counted_by_suite() {
+        let mut tally = Tally::default();
+        for line in [
+            "running 3 tests",
+            "test store::watch::a_watch_ends ... ok",
+            "test store::b ... FAILED",
+            "test plan::c ... ok",
+            "test plan::d ... ignored, for a reason",
+            "test result: ok. 1 passed; 0 failed",
+        ] {
+            tally.hear(line);
+        }
+        assert_eq!(tally.text(), "2 passed, 1 failed (plan 1, store 1)");
+        assert_eq!(tally.left_out, 1);
+    }
+}
