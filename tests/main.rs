@@ -1,0 +1,8 @@
+//! One binary for all tests that need more than one crate.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod heat;
+mod kill;
+mod replay;
+mod scenario;
