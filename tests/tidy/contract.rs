@@ -11,7 +11,8 @@ fn names_something(line: &str) -> bool {
         return true;
     }
     let name = line.split([':', ',', '(']).next().unwrap_or("");
-    let named = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "%-".contains(c));
+    let named =
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "%-".contains(c));
     named && name.len() < line.len()
 }
 
@@ -37,12 +38,16 @@ fn unexplained(wit: &str) -> Vec<&str> {
 fn an_item_without_words_is_found() {
     let wit = "package a:b;\n\n/// A.\ninterface a {\n  use c.{d};\n  /// B.\n  @since(version = 1.0.0)\n  \
                record b {\n    e: u8,\n  }\n  f: func();\n  enum g { h, }\n  variant i {\n   j(u8),\n  }\n}";
-    assert_eq!(unexplained(wit), ["e: u8,", "f: func();", "enum g { h, }", "variant i {", "j(u8),"]);
+    assert_eq!(
+        unexplained(wit),
+        ["e: u8,", "f: func();", "enum g { h, }", "variant i {", "j(u8),"]
+    );
 }
 
 #[test]
 fn every_item_of_the_contract_is_explained() {
-    let wits = files("wit").into_iter().filter(|path| path.extension().is_some_and(|end| end == "wit"));
+    let wits =
+        files("wit").into_iter().filter(|path| path.extension().is_some_and(|end| end == "wit"));
     let ours = wits.filter(|path| !path.components().any(|part| part.as_os_str() == "deps"));
     for path in ours {
         let wit = text(&path).unwrap();

@@ -17,7 +17,8 @@ fn quoted(document: &str) -> Vec<&str> {
 
 /// Whether a quoted word is meant as the path of a file of ours.
 fn is_path(word: &str) -> bool {
-    let file = [".rs", ".md", ".toml", ".json", ".wit", ".yaml"].iter().any(|end| word.ends_with(end));
+    let file =
+        [".rs", ".md", ".toml", ".json", ".wit", ".yaml"].iter().any(|end| word.ends_with(end));
     let plain = word.chars().all(|c| c.is_alphanumeric() || "_-./@".contains(c));
     plain && !word.starts_with('/') && (file || word.contains('/'))
 }
@@ -27,9 +28,13 @@ fn every_file_that_a_document_names_is_there() {
     for name in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
         for word in quoted(&document(name)).into_iter().filter(|word| is_path(word)) {
             // Made by running something, or named by the operator.
-            let made = ["target/", "stokehold-", "stokehold.toml"].iter().any(|it| word.starts_with(it));
+            let made =
+                ["target/", "stokehold-", "stokehold.toml"].iter().any(|it| word.starts_with(it));
             let there = |base: &str| root().join(base).join(word).exists();
-            assert!(made || there(".") || there("host/src"), "{name} names {word}, which is not there");
+            assert!(
+                made || there(".") || there("host/src"),
+                "{name} names {word}, which is not there"
+            );
         }
     }
 }
@@ -45,7 +50,8 @@ fn every_room_is_in_the_code_map() {
         let name = room.display().to_string();
         // `queue/` is the room `queue.rs` and its tests.
         let beside = root().join(format!("{name}.rs")).exists();
-        let wanted = if room.extension().is_some() { format!("`{name}`") } else { format!("`{name}/`") };
+        let wanted =
+            if room.extension().is_some() { format!("`{name}`") } else { format!("`{name}/`") };
         let door = name.ends_with("lib.rs") || name.ends_with("main.rs");
         assert!(door || beside || map.contains(&wanted), "the code map lacks {wanted}");
     }
@@ -76,7 +82,8 @@ fn the_readme_lists_the_settings_as_they_are() {
     let (table, after) = rest.split_once(end).expect("README.md's table of settings has no end");
     let wanted = settings_table();
     if table != wanted && std::env::var_os("UPDATE").is_some() {
-        std::fs::write(root().join("README.md"), [before, begin, &wanted, end, after].concat()).unwrap();
+        std::fs::write(root().join("README.md"), [before, begin, &wanted, end, after].concat())
+            .unwrap();
         return;
     }
     assert_eq!(table, wanted, "README.md's settings; UPDATE=1 writes them anew");
@@ -84,7 +91,10 @@ fn the_readme_lists_the_settings_as_they_are() {
 
 #[test]
 fn the_changelog_has_a_heading_for_the_host_and_one_for_the_contract() {
-    let headings: Vec<_> =
-        document("CHANGELOG.md").lines().filter(|line| line.starts_with("## ")).map(str::to_owned).collect();
+    let headings: Vec<_> = document("CHANGELOG.md")
+        .lines()
+        .filter(|line| line.starts_with("## "))
+        .map(str::to_owned)
+        .collect();
     assert_eq!(headings, ["## Host", "## Contract"]);
 }

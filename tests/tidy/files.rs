@@ -75,7 +75,8 @@ fn nothing_is_left_for_later() {
 
 #[test]
 fn no_file_knows_the_machine_it_was_written_on() {
-    let homes = [["/", "home/"], ["/", "Users/"], ["/", "root/"], ["/", "work/"]].map(|h| h.concat());
+    let homes =
+        [["/", "home/"], ["/", "Users/"], ["/", "root/"], ["/", "work/"]].map(|h| h.concat());
     for path in files(".").iter().filter(|path| !path.starts_with(Path::new("wit"))) {
         let Some(text) = text(path) else { continue };
         for home in &homes {

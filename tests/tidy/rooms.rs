@@ -10,8 +10,17 @@ const ROOMS: [(&str, &[&str]); 13] = [
     (
         "cli",
         &[
-            "admin", "domain", "flow", "http_client", "plan", "plugin", "queue", "settings",
-            "settle", "store", "wire",
+            "admin",
+            "domain",
+            "flow",
+            "http_client",
+            "plan",
+            "plugin",
+            "queue",
+            "settings",
+            "settle",
+            "store",
+            "wire",
         ],
     ),
     ("admin", &["domain", "store", "wire"]),
@@ -35,8 +44,22 @@ const PURE: [&str; 6] = ["domain", "plan", "queue", "settings", "settle", "wire"
 
 /// Words that a room without effects has no use for.
 const EFFECTS: [&str; 16] = [
-    "async", "await", "Instant", "SystemTime", "env", "fs", "net", "process", "thread", "rand",
-    "getrandom", "uuid", "tokio", "tracing", "println", "eprintln",
+    "async",
+    "await",
+    "Instant",
+    "SystemTime",
+    "env",
+    "fs",
+    "net",
+    "process",
+    "thread",
+    "rand",
+    "getrandom",
+    "uuid",
+    "tokio",
+    "tracing",
+    "println",
+    "eprintln",
 ];
 
 /// The room of a file of the host: `plan` of `host/src/plan/relation.rs`.
@@ -50,8 +73,7 @@ fn room(path: &Path) -> Option<String> {
 fn imports(code: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices("crate::") {
-        let rest: String =
-            code[at + "crate::".len()..].chars().take_while(|c| *c != ';').collect();
+        let rest: String = code[at + "crate::".len()..].chars().take_while(|c| *c != ';').collect();
         for path in flat(&rest) {
             let mut names = path.split("::").map(str::to_owned);
             let room = names.next().unwrap_or_default();
