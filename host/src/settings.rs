@@ -138,6 +138,8 @@ settings! {
     probes_max: usize = "32", Form::Number(1, 4096);
     /// Time after which a silent host is taken for dead and its jobs go to others.
     lease_ms: u64 = "10000", Form::Number(1000, DAY_MS);
+    /// Time that running calls get to end when the host is asked to.
+    shutdown_ms_max: u64 = "10000", Form::Number(0, DAY_MS);
     /// Past revisions the embedded store keeps for watchers that fell behind.
     history_revisions_max: u64 = "100000", Form::Number(1000, 1_000_000_000);
 }

@@ -51,30 +51,14 @@ async fn run(seed: Option<u64>) -> Result<BTreeMap<String, Json>> {
     // A job that is always running when the host is killed must not fail for it.
     setup.pace.attempts_max = 100;
     setup.heat_config.insert("poll_ms".into(), "100".into());
-    let world = World::without_host(setup, Role::Visitor).await?;
+    // Slow enough that the kills fall into the middle of everything.
+    setup.heat.pace = heat_simulator::Pace::even(Duration::from_millis(400));
+    let world = World::without_host(setup, Role::Guest).await?;
     crate::scenario::put_templates(&world).await?;
-    let start = || -> Result<Host> {
-        let mut command = world.host_command()?;
-        Ok(Host(command.stderr(Stdio::null()).spawn().context("cannot start a host")?))
-    };
-    let mut host = start()?;
-    let mut left = seed.map_or(0, |_| KILLS);
-    let mut chance = seed.unwrap_or_default() | 1;
-    for (key, version, body) in configs() {
-        world.config(&key, &body, version, false).await?;
-        // Kills are spread over the whole scenario: some before, some after each config.
-        for _ in 0..left.min(KILLS / 4 + 1) {
-            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let life = Duration::from_millis((chance >> 33) % LIFE_MS_MAX);
-            tokio::time::sleep(life).await;
-            drop(host);
-            left -= 1;
-            host = start()?;
-        }
-    }
-    ensure!(left == 0, "{left} kills were not made");
-    world.state("/v2.0/ports/p1", 2).await?;
-    world.idle().await?;
+    let kills = seed.map_or(0, |_| KILLS);
+    let (host, played) = tokio::join!(live(&world, seed.unwrap_or_default(), kills), play(&world));
+    let host = host?;
+    played?;
     for key in ["/monitoring/v2.0/ports/p1", "/monitoring/v2.0/networks/n1"] {
         world
             .until(key, async || {
@@ -90,6 +74,32 @@ async fn run(seed: Option<u64>) -> Result<BTreeMap<String, Json>> {
         all.extend(world.all(family).await?);
     }
     Ok(all.into_iter().map(|(key, value)| (key, crate::scenario::plain(value))).collect())
+}
+
+/// A host that is killed and started anew, so many times; answers the last one, which lives on.
+async fn live(world: &World, seed: u64, kills: u64) -> Result<Host> {
+    let start = || -> Result<Host> {
+        let mut command = world.host_command()?;
+        Ok(Host(command.stderr(Stdio::null()).spawn().context("cannot start a host")?))
+    };
+    let mut chance = seed | 1;
+    let mut host = start()?;
+    for _ in 0..kills {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        tokio::time::sleep(Duration::from_millis((chance >> 33) % LIFE_MS_MAX)).await;
+        drop(host);
+        host = start()?;
+    }
+    Ok(host)
+}
+
+/// The scenario: each config when the one before it is done.
+async fn play(world: &World) -> Result<()> {
+    for (key, version, body) in configs() {
+        world.config(&key, &body, version, false).await?;
+        world.state(&key, version).await?;
+    }
+    world.idle().await
 }
 
 fn configs() -> Vec<(String, u64, Json)> {

@@ -114,17 +114,15 @@ pub(super) fn requests(tally: &mut Tally, recording: &Recording, done: &[Recorde
     for recorded in &recording.requests {
         let (method, name) = (text(recorded, "method"), text(recorded, "stack_name"));
         let found = writes.iter().find(|request| {
-            let body = request.body.as_ref();
-            let by_body = body.is_some_and(|body| body["stack_name"] == *name);
             request.method == method
-                && (by_body || request.path.split('/').nth(4) == Some(name.as_str()))
+                && (request.body["stack_name"] == *name || request.path.split('/').nth(4) == Some(name.as_str()))
         });
         let wanted = json!({
             "template": yaml(&text(recorded, "template"))?,
             "parameters": recorded["parameters"],
             "timeout_mins": recorded["timeout_mins"].as_u64().unwrap_or(10),
         });
-        let sent = match found.and_then(|request| request.body.as_ref()) {
+        let sent = match found.map(|request| &request.body) {
             Some(body) => Some(json!({
                 "template": yaml(&text(body, "template"))?,
                 "parameters": body["parameters"],
@@ -256,19 +254,21 @@ pub(super) fn statuses(tally: &mut Tally, recording: &Recording, done: &Writes) 
 }
 
 pub(super) fn mappings(tally: &mut Tally, recording: &Recording, done: &Writes) {
-    let mut found = BTreeSet::new();
+    let mut found: Vec<Json> = Vec::new();
     for (_, value) in registered(done) {
         for mapping in value["db_mappings"].as_array().into_iter().flatten() {
             let mut mapping = mapping.clone();
             mapping["tenant_id"] = value["tenant_id"].clone();
-            found.insert(mapping.to_string());
+            if found.contains(&mapping) {
+                continue;
+            }
+            found.push(mapping);
         }
     }
     tally.surplus("mappings", recording.mappings.len(), found.len());
     for recorded in &recording.mappings {
-        let text = recorded.to_string();
-        let same = found.contains(&text).then_some(recorded);
-        tally.compare("mappings", &text, recorded, same);
+        let same = found.contains(recorded).then_some(recorded);
+        tally.compare("mappings", &recorded.to_string(), recorded, same);
     }
 }
 

@@ -4,6 +4,7 @@ mod compare;
 mod recording;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use heat_simulator::Options as HeatOptions;
@@ -13,6 +14,9 @@ use stokehold_tests::world::{Setup, World, parse};
 
 use self::compare::{Tally, state, without_suffix};
 use self::recording::{Line, Recording};
+
+/// How long the host may take to ask something of Heat.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the host did, in the order in which it did it.
 struct Done {
@@ -73,13 +77,10 @@ async fn follow(world: &World, line: &Line) -> Result<()> {
         }
         Line::Stack { key, value } => {
             let name = value["stack_id"].as_str().unwrap_or_default();
-            let what = format!("a request for stack {name}");
-            world
-                .until(&what, async || Ok(world.heat.is_in_progress(name).then_some(())))
-                .await?;
+            world.heat.wait_in_progress(name, PATIENCE).await?;
             let text = |field: &str| value[field].as_str().unwrap_or_default().to_owned();
             let outputs = value["output"].as_array().cloned().unwrap_or_default();
-            world.heat.finish_with(name, &text("stack_status"), &text("status_reason"), outputs);
+            world.heat.finish_with(name, &text("stack_status"), &text("status_reason"), outputs)?;
             let status = text("stack_status");
             world
                 .until(&format!("{key} {status}"), async || {

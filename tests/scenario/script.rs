@@ -1,6 +1,7 @@
 //! The steps of a scenario.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use heat_simulator::Fault;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use stokehold_tests::paths;
@@ -42,8 +43,8 @@ pub(super) enum Step {
     Key { key: String, there: bool },
     /// Wait for the end of all jobs.
     Idle,
-    /// Heat misbehaves, in the simulator's own words.
-    Fault(Json),
+    /// From now on Heat misbehaves so and not otherwise, in the simulator's own words.
+    Faults(Vec<Fault>),
     /// The host ends and another one starts.
     Restart,
 }
@@ -80,10 +81,7 @@ pub(super) async fn perform(world: &mut World, step: &Step) -> Result<()> {
                 .await?;
         }
         Step::Idle => world.idle().await?,
-        Step::Fault(fault) => {
-            let fault = serde_json::from_value(fault.clone()).context("cannot read the fault")?;
-            world.heat.set_faults(vec![fault]);
-        }
+        Step::Faults(faults) => world.heat.set_faults(faults.clone()),
         Step::Restart => {
             world.stop_host().await?;
             world.start_host().await?;

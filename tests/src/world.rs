@@ -102,7 +102,7 @@ impl World {
         if let Some(complaint) = complaints.first() {
             bail!("schemas of the test: {complaint}");
         }
-        let heat = Simulator::start(std::mem::take(&mut setup.heat)).await?;
+        let heat = Simulator::start(std::mem::take(&mut setup.heat))?;
         Ok(Self {
             store: Arc::new(store),
             heat,

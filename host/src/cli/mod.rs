@@ -13,6 +13,7 @@ mod entries;
 mod flags;
 mod follow;
 mod get;
+mod house;
 mod input;
 mod load;
 mod logging;

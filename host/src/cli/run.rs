@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-use super::{Answer, flags, load, logging};
+use super::{Answer, flags, house, load, logging};
+use crate::flow;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -21,9 +22,14 @@ pub(super) async fn run(args: Args) -> Result<Answer> {
         tracing::warn!(name, "unknown variable in the environment, ignored");
     }
     let shutdown = shutdown()?;
-    // lead fills this: crate::flow::run(settings, shutdown).await?;
-    let _ = (settings, shutdown);
-    anyhow::bail!("cannot run a host: this build has no loops yet")
+    tokio::pin!(shutdown);
+    let house = tokio::select! {
+        house = house::build(&settings) => house?,
+        // The API server may be asked for schemas for a long time.
+        () = &mut shutdown => return Ok(Answer::Yes),
+    };
+    flow::run(house, shutdown).await?;
+    Ok(Answer::Yes)
 }
 
 /// Resolves at the first SIGTERM or SIGINT; the second ends the process at once.

@@ -64,6 +64,16 @@ pub async fn publish(store: &dyn Store, text: &[u8]) -> Result<()> {
     }
 }
 
+/// The schemas that an earlier host left in the store.
+pub async fn published(store: &dyn Store) -> Result<Option<Arc<Schemas>>> {
+    let Some(found) = store.get(wire::key::SCHEMAS).await.context("cannot read the store")? else {
+        return Ok(None);
+    };
+    let (schemas, _) = wire::schemas::read(&found.value).context("cannot read the stored schemas")?;
+    info!(kinds = schemas.iter().count(), "schemas are those of an earlier run");
+    Ok(Some(Arc::new(schemas)))
+}
+
 async fn ask_until_answered(url: &str, token: &str) -> Result<Vec<u8>> {
     let client = HttpClient::new()?;
     let mut pause_seconds = 1;

@@ -40,6 +40,8 @@ pub const MONITORED: &str = "/stokehold/monitored/";
 pub const PLAN: &str = "/stokehold/plan";
 /// Running hosts.
 pub const HOSTS: &str = "/stokehold/hosts/";
+/// Our own, the whole key: Gohan's schemas as text, for those who have only the store.
+pub const SCHEMAS: &str = "/stokehold/schemas";
 
 type OfName = fn(&str) -> Entry;
 type OfResource = fn(ResourceRef) -> Entry;

@@ -72,7 +72,7 @@ impl Tools {
         let answer = call
             .worker
             .handle(plugin::Call {
-                posted: Arc::clone(&call.posted),
+                job: Arc::clone(&call.posted),
                 template_id,
                 template_text: text,
                 checkpoint,

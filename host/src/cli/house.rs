@@ -1,0 +1,117 @@
+//! From settings to everything that a running host is made of.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use tracing::{error, info, warn};
+
+use crate::flow::schemas::{self, Source};
+use crate::flow::{House, Pace};
+use crate::plugin::{
+    self, AskedBounds, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings,
+};
+use crate::settings::{Plugin, SchemaSource, Settings, StorePlace};
+use crate::store::Store;
+use crate::store::embedded::{Embedded, Options, Role};
+
+/// Opens the store, gets the schemas, loads the plugins.
+pub(super) async fn build(settings: &Settings) -> Result<House> {
+    let store: Arc<dyn Store> = Arc::new(open(settings).await?);
+    let schemas = match source(settings) {
+        Some(source) => {
+            let (schemas, text) = schemas::get(&source).await?;
+            schemas::publish(store.as_ref(), &text).await?;
+            schemas
+        }
+        None => match schemas::published(store.as_ref()).await? {
+            Some(schemas) => schemas,
+            None => bail!(
+                "no schemas are known: name a file or the address of Gohan with --schemas, \
+                 STOKEHOLD_SCHEMAS or `schemas` in stokehold.toml"
+            ),
+        },
+    };
+    let plugins = load(settings).await?;
+    Ok(House { store, schemas, plugins, pace: pace(settings) })
+}
+
+async fn open(settings: &Settings) -> Result<Embedded> {
+    let StorePlace::Embedded(dir) = settings.store.clone();
+    let mut options = Options::new(Role::Host);
+    options.history_revisions_max = settings.history_revisions_max;
+    let opened = tokio::task::spawn_blocking(move || Embedded::open(&dir, options));
+    Ok(opened.await.context("cannot open the store")??)
+}
+
+fn source(settings: &Settings) -> Option<Source> {
+    Some(match settings.schemas.as_ref()? {
+        SchemaSource::File(path) => Source::File(path.clone()),
+        SchemaSource::Url(url) => {
+            let token = settings.gohan_token.as_ref();
+            let token = token.map(|token| token.reveal().to_owned()).unwrap_or_default();
+            Source::Url { url: url.clone(), token }
+        }
+    })
+}
+
+async fn load(settings: &Settings) -> Result<Loaded> {
+    let dir: &Path = &settings.handlers;
+    if !dir.is_dir() {
+        bail!("there is no folder {} with plugins; --handlers names another", dir.display());
+    }
+    let engine = EngineSettings { instances_max: settings.instances_max, ..Default::default() };
+    let engine = Engine::new(&engine).context("cannot start the sandbox")?;
+    let bounds = Bounds {
+        call_ms_max: settings.call_ms_max,
+        memory_bytes_max: settings.memory_bytes_max,
+        log_lines_max: settings.log_lines_max as u64,
+        ..Bounds::default()
+    };
+    let per_plugin = settings.plugins.iter().map(|(name, plugin)| (name.clone(), grants(plugin)));
+    let loading = PluginSettings {
+        bounds,
+        cache_dir: Some(settings.cache.clone()),
+        per_plugin: per_plugin.collect(),
+    };
+    let loaded = plugin::load(&engine, dir, &loading).await;
+    for worker in loaded.workers.values() {
+        info!(handler = worker.name(), "handler is loaded");
+    }
+    for prober in &loaded.probers {
+        info!(prober = prober.name(), kinds = ?prober.kinds(), "prober is loaded");
+    }
+    for fault in &loaded.faults {
+        error!(file = %fault.file.display(), "plugin is not used: {}", fault.reason);
+    }
+    if loaded.workers.is_empty() {
+        warn!("no handler is loaded from {}: no job can run", dir.display());
+    }
+    Ok(loaded)
+}
+
+fn grants(plugin: &Plugin) -> PluginGrants {
+    let config = plugin.config.iter();
+    PluginGrants {
+        http: plugin.http.iter().cloned().collect(),
+        config: config.map(|(key, value)| (key.clone(), value.reveal().to_owned())).collect(),
+        bounds: AskedBounds {
+            call_ms_max: plugin.call_ms_max,
+            memory_bytes_max: plugin.memory_bytes_max,
+            ..AskedBounds::default()
+        },
+    }
+}
+
+fn pace(settings: &Settings) -> Pace {
+    Pace {
+        handler_slots: settings.handler_slots,
+        attempts_max: settings.attempts_max,
+        backoff_ms_min: settings.backoff_ms_min,
+        backoff_ms_max: settings.backoff_ms_max,
+        probe_interval_ms: settings.probe_interval_ms,
+        probes_max: settings.probes_max,
+        lease_ms: settings.lease_ms,
+        shutdown_ms_max: settings.shutdown_ms_max,
+    }
+}
