@@ -6,3 +6,4 @@ mod heat;
 mod kill;
 mod replay;
 mod scenario;
+mod tidy;

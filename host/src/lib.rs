@@ -1,8 +1,12 @@
-//! Stokehold runs infrastructure handlers as sandboxed WebAssembly components. ARCHITECTURE.md shows the house.
+//! Stokehold runs infrastructure handlers as sandboxed WebAssembly components.
+//! ARCHITECTURE.md shows the house.
 
 pub mod cli;
 pub mod domain;
+pub mod flow;
+pub mod http_client;
 pub mod plan;
+pub mod plugin;
 pub mod queue;
 pub mod settings;
 pub mod settle;

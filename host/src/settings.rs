@@ -5,7 +5,6 @@
 //! Relative paths are meant from the working directory, wherever the file lies.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail, ensure};
@@ -13,15 +12,17 @@ use anyhow::{Result, anyhow, bail, ensure};
 mod plugins;
 #[cfg(test)]
 mod tests;
+mod value;
 
 pub use plugins::Plugin;
+pub use value::{LogFormat, SchemaSource, Secret, StorePlace};
+
+use value::Setting;
 
 /// The file that is read when no other is named, if it is there.
 pub const FILE: &str = "stokehold.toml";
 /// What every name in the environment begins with.
 pub const ENVIRONMENT: &str = "STOKEHOLD_";
-/// Where Gohan shows its schemas.
-pub const GOHAN_SCHEMAS: &str = "/gohan/v0.1/schemas";
 
 /// One setting, as it is listed, documented and spelled.
 #[derive(Clone, Copy, Debug)]
@@ -279,131 +280,4 @@ impl Sources<'_> {
 
 fn number_from(least: u64, most: u64) -> String {
     format!("a whole number from {least} to {most}")
-}
-
-/// How one setting is read from its text; the error says what is allowed.
-trait Setting: Sized {
-    fn parse(text: &str) -> Result<Self, String>;
-}
-
-macro_rules! plain_numbers {
-    ($($type:ty),*) => { $(
-        impl Setting for $type {
-            fn parse(text: &str) -> Result<Self, String> {
-                text.parse().map_err(|_| "a smaller whole number".to_owned())
-            }
-        }
-    )* };
-}
-plain_numbers!(u32, u64, usize);
-
-impl Setting for String {
-    fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() { Err("some text".to_owned()) } else { Ok(text.to_owned()) }
-    }
-}
-
-impl Setting for PathBuf {
-    fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() { Err("a path".to_owned()) } else { Ok(Self::from(text)) }
-    }
-}
-
-impl<T: Setting> Setting for Option<T> {
-    fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() { Ok(None) } else { T::parse(text).map(Some) }
-    }
-}
-
-/// Where everything is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StorePlace {
-    /// In files under this folder, by the host itself.
-    Embedded(PathBuf),
-}
-
-impl Setting for StorePlace {
-    fn parse(text: &str) -> Result<Self, String> {
-        let path = text.strip_prefix("embedded:").unwrap_or(text);
-        if path.is_empty() || path.contains("://") {
-            return Err("a folder, as PATH or embedded:PATH (no other store is known)".to_owned());
-        }
-        Ok(Self::Embedded(PathBuf::from(path)))
-    }
-}
-
-/// Where the schemas come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SchemaSource {
-    /// A file that holds what Gohan would answer.
-    File(PathBuf),
-    /// Gohan itself: the whole address.
-    Url(String),
-}
-
-impl Setting for SchemaSource {
-    fn parse(text: &str) -> Result<Self, String> {
-        let Some((scheme, rest)) = text.split_once("://") else {
-            return PathBuf::parse(text).map(Self::File);
-        };
-        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        if !matches!(scheme, "http" | "https") || host.is_empty() {
-            return Err("a file, or an address as http://gohan:9091".to_owned());
-        }
-        let path = if path.is_empty() { GOHAN_SCHEMAS.to_owned() } else { format!("/{path}") };
-        Ok(Self::Url(format!("{scheme}://{host}{path}")))
-    }
-}
-
-/// How the log looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For eyes.
-    Human,
-    /// One JSON object a line.
-    Json,
-}
-
-impl Setting for LogFormat {
-    fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "human" => Ok(Self::Human),
-            "json" => Ok(Self::Json),
-            _ => Err("human or json".to_owned()),
-        }
-    }
-}
-
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps `text`.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for the one place that needs it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
-}
-
-impl Setting for Secret {
-    fn parse(text: &str) -> Result<Self, String> {
-        Ok(Self::new(text))
-    }
 }

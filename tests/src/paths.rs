@@ -15,7 +15,8 @@ pub fn root() -> PathBuf {
 /// When the test runs from nowhere.
 pub fn target() -> Result<PathBuf> {
     let exe = std::env::current_exe().context("cannot tell where this test lies")?;
-    let target = exe.ancestors().find(|dir| dir.join("debug").is_dir() || dir.join("release").is_dir());
+    let target =
+        exe.ancestors().find(|dir| dir.join("debug").is_dir() || dir.join("release").is_dir());
     target.map(Path::to_path_buf).context("cannot tell the target directory of this test")
 }
 

@@ -11,7 +11,9 @@ use heat_simulator::{Options as HeatOptions, Simulator};
 use serde_json::{Value as Json, json};
 use stokehold::domain::Schemas;
 use stokehold::flow::{self, House, Pace};
-use stokehold::plugin::{self, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings};
+use stokehold::plugin::{
+    self, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings,
+};
 use stokehold::store::embedded::{Embedded, Options, Role};
 use stokehold::store::{Event, Outcome, Store, Txn, Write};
 use stokehold::wire;

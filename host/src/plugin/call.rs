@@ -1,0 +1,206 @@
+//! One call of a worker: a fresh instance, everything bounded, and whatever goes wrong is a `Fault`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use wasmtime::{Store, Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+use super::bindings::worker::WorkerPre;
+use super::convert;
+use super::engine::Engine;
+use super::grant::{Bounds, Grants};
+use super::import::{Guest, Work};
+use crate::domain::{
+    Fault, Handler, Json, Posted, Report, ResourceRef, Stack, TemplateId, Verdict,
+};
+
+/// Bytes one import may be handed beside what is reported: the chunks of a request's body.
+const HOSTCALL_BYTES: u64 = 2 << 20;
+/// Functions of a backtrace that are shown.
+const FRAMES_MAX: usize = 5;
+
+/// A loaded handler.
+pub struct Worker {
+    pub(super) handler: Handler,
+    pub(super) plugin: Arc<Plugin>,
+    pub(super) pre: WorkerPre<Guest>,
+}
+
+/// What all kinds of plugins have.
+pub(crate) struct Plugin {
+    pub(crate) name: Arc<str>,
+    pub(crate) digest: String,
+    pub(crate) engine: Engine,
+    pub(crate) grants: Grants,
+    pub(crate) bounds: Bounds,
+}
+
+/// One piece of work for a handler.
+pub struct Call {
+    /// The job and how many tries of it failed.
+    pub job: Arc<Posted>,
+    /// The template chosen for the handler.
+    pub template_id: TemplateId,
+    /// Its text.
+    pub template_text: String,
+    /// What the last `pending` gave.
+    pub checkpoint: Option<Json>,
+    /// How the handler learns of other resources.
+    pub lookup: Arc<dyn Lookup>,
+}
+
+/// What came of a call.
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    /// What is to be committed with the verdict; empty without one.
+    pub report: Report,
+    /// The verdict, or why there is none.
+    pub outcome: Result<Verdict, Fault>,
+}
+
+/// What a handler may ask of the store while it works.
+#[async_trait]
+pub trait Lookup: Send + Sync {
+    /// The committed stack record of a resource.
+    ///
+    /// # Errors
+    /// The store is out of reach or the record unreadable.
+    async fn stack(&self, of: &ResourceRef) -> anyhow::Result<Option<Stack>>;
+
+    /// The committed `/state` entry of a resource.
+    ///
+    /// # Errors
+    /// The store is out of reach or the entry unreadable.
+    async fn state(&self, of: &ResourceRef) -> anyhow::Result<Option<Json>>;
+}
+
+impl Worker {
+    /// The handler as it described itself.
+    pub fn handler(&self) -> &Handler {
+        &self.handler
+    }
+
+    /// The plugin's name, which is the handler's.
+    pub fn name(&self) -> &str {
+        &self.plugin.name
+    }
+
+    /// The SHA-256 of the plugin's file, in hex.
+    pub fn digest(&self) -> &str {
+        &self.plugin.digest
+    }
+
+    /// The bounds its calls are held to.
+    pub fn bounds(&self) -> &Bounds {
+        &self.plugin.bounds
+    }
+
+    /// Lets the handler work on a job. Waits for a place if too many calls are under way; the deadline counts from then.
+    pub async fn handle(&self, call: Call) -> Answer {
+        let job = convert::job(&call);
+        let checkpoint = call.checkpoint.map(|checkpoint| checkpoint.to_string());
+        let bounds = &self.plugin.bounds;
+        let guest = Guest::working(&self.plugin, Work::new(call.job, call.lookup));
+        let (outcome, report) = run(&self.plugin, guest, bounds.call_ms_max, async |store| {
+            let worker = self.pre.instantiate_async(&mut *store).await?;
+            let handler = worker.stokehold_worker_handler();
+            handler.call_handle(&mut *store, &job, checkpoint.as_ref()).await
+        })
+        .await;
+        match outcome.and_then(|said| verdict(said, bounds)) {
+            Ok(verdict) => Answer { report, outcome: Ok(verdict) },
+            Err(fault) => Answer { report: Report::default(), outcome: Err(fault) },
+        }
+    }
+}
+
+fn verdict(said: super::bindings::types::Verdict, bounds: &Bounds) -> Result<Verdict, Fault> {
+    if let super::bindings::types::Verdict::Pending(pending) = &said
+        && pending.checkpoint.len() as u64 > bounds.report_bytes_max
+    {
+        let max = bounds.report_bytes_max;
+        return Err(Fault::Breach(format!(
+            "its checkpoint is longer than {max} bytes (report_bytes_max)"
+        )));
+    }
+    convert::verdict(said).map_err(Fault::Breach)
+}
+
+/// Runs one call in a store of its own and ends it in time.
+pub(super) async fn run<T>(
+    plugin: &Plugin,
+    guest: Guest,
+    ms_max: u64,
+    call: impl AsyncFnOnce(&mut Store<Guest>) -> wasmtime::Result<T>,
+) -> (Result<T, Fault>, Report) {
+    let Some(_slot) = plugin.engine.slot().await else {
+        return (Err(Fault::Host("the engine is shut down".to_owned())), Report::default());
+    };
+    let mut store = Store::new(plugin.engine.wasmtime(), guest);
+    store.limiter(|guest| &mut guest.limiter);
+    // A guest that computes gives way at every tick, so that the timer below and other calls get their turn.
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    let hostcall_bytes = plugin.bounds.report_bytes_max.saturating_add(HOSTCALL_BYTES);
+    store.set_hostcall_fuel(usize::try_from(hostcall_bytes).unwrap_or(usize::MAX));
+    let limit = Duration::from_millis(ms_max);
+    let outcome = match tokio::time::timeout(limit, call(&mut store)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(fault(&error, store.data(), &plugin.bounds)),
+        Err(_) => Err(Fault::Deadline { call_ms_max: ms_max }),
+    };
+    (outcome, store.into_data().finish())
+}
+
+fn fault(error: &wasmtime::Error, guest: &Guest, bounds: &Bounds) -> Fault {
+    if let Some(what) = guest.breach() {
+        return Fault::Breach(convert::cut(what.to_owned()));
+    }
+    let trap = error.downcast_ref::<Trap>();
+    // A program that gets no more memory gives up with `unreachable`; at its start there is no trap at all.
+    if guest.limiter.denied() && matches!(trap, None | Some(Trap::UnreachableCodeReached)) {
+        return Fault::Memory { memory_bytes_max: bounds.memory_bytes_max };
+    }
+    if let Some(I32Exit(code)) = error.downcast_ref() {
+        return Fault::Trap(format!("it called exit({code})"));
+    }
+    let cause = error.root_cause().to_string();
+    if cause.contains("fuel allocated for hostcalls has been exhausted") {
+        let max = bounds.report_bytes_max.saturating_add(HOSTCALL_BYTES);
+        return Fault::Breach(format!("it handed over more than {max} bytes at once"));
+    }
+    let mut text = trap.map_or(cause, ToString::to_string);
+    let frames = frames(error);
+    if !frames.is_empty() {
+        text = format!("{text}, in {frames}");
+    }
+    let said = guest.last_words();
+    if !said.is_empty() {
+        text = format!("{text}; it said: {said}");
+    }
+    Fault::Trap(convert::cut(text))
+}
+
+/// The innermost functions with a name, without the machinery of a panic.
+fn frames(error: &wasmtime::Error) -> String {
+    const MACHINERY: [&str; 8] = [
+        "abort",
+        "core::panicking",
+        "panic_abort",
+        "rust_panic",
+        "rustc::",
+        "std::panicking",
+        "std::process",
+        "std::sys",
+    ];
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return String::new() };
+    let shown = backtrace.to_string();
+    let names = shown.lines().filter_map(|line| {
+        let (_, name) = line.split_once('!')?;
+        let machinery = name.contains("__rust") || MACHINERY.iter().any(|m| name.starts_with(m));
+        (!machinery && !name.starts_with("<wasm function")).then(|| name.trim())
+    });
+    names.take(FRAMES_MAX).collect::<Vec<_>>().join(" < ")
+}

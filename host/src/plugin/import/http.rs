@@ -1,0 +1,253 @@
+//! `wasi:http`: only to granted hosts, over the connections that all guests share.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::Scheme;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::time::Sleep;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+use crate::http_client::{HttpClient, Limits, SendError};
+use crate::plugin::call::Plugin;
+
+type Sending = dyn Future<Output = Result<Sent, Error>> + Send;
+type Sent = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
+
+/// Decides on every request of one call.
+pub(super) struct Gate {
+    plugin: Arc<Plugin>,
+    requests_left: u64,
+}
+
+impl Gate {
+    pub(super) fn open(plugin: &Arc<Plugin>) -> Self {
+        let requests_left = plugin.bounds.http_requests_max;
+        Self { plugin: Arc::clone(plugin), requests_left }
+    }
+
+    pub(super) fn closed(plugin: &Arc<Plugin>) -> Self {
+        Self { plugin: Arc::clone(plugin), requests_left: 0 }
+    }
+
+    fn admit(&mut self, request: &Request<WasiBody>) -> Result<(), Error> {
+        let uri = request.uri();
+        let host = uri.host().ok_or(Error::HttpRequestUriInvalid)?;
+        let usual = if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
+        let port = uri.port_u16().unwrap_or(usual);
+        let plugin = &self.plugin;
+        if !plugin.grants.allows(host, port) {
+            let name = &*plugin.name;
+            // Only host and port: a path or query may hold a secret.
+            tracing::warn!(
+                plugin = name,
+                "{name} asked for {host}:{port}, which it was not granted: add \"{host}:{port}\" to \
+                 http under [plugins.{name}] in stokehold.toml"
+            );
+            return Err(Error::HttpRequestDenied);
+        }
+        if self.requests_left == 0 {
+            let max = plugin.bounds.http_requests_max;
+            tracing::warn!(plugin = &*plugin.name, "no more requests: {max} (http_requests_max)");
+            return Err(Error::ConnectionLimitReached);
+        }
+        self.requests_left -= 1;
+        Ok(())
+    }
+}
+
+impl WasiHttpHooks for Gate {
+    /// The client makes the header from the URI, without user and usual port.
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _done: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<Sending> {
+        let admitted = self.admit(&request);
+        let client = self.plugin.engine.http().clone();
+        let bytes_max = self.plugin.bounds.http_body_bytes_max;
+        let options = options.unwrap_or_default();
+        Box::new(async move {
+            admitted?;
+            let response = send(&client, request, options, bytes_max).await?;
+            let done: Box<dyn Future<Output = Result<(), Error>> + Send> =
+                Box::new(std::future::ready(Ok(())));
+            Ok((response, done))
+        })
+    }
+}
+
+async fn send(
+    client: &HttpClient,
+    request: Request<WasiBody>,
+    options: RequestOptions,
+    bytes_max: u64,
+) -> Result<Response<WasiBody>, Error> {
+    let request = request.map(|body| {
+        let body = Bounded { body, left: bytes_max, over: too_much_sent, pause: None, wait: None };
+        body.map_err(Into::into).boxed_unsync()
+    });
+    let limits =
+        Limits { connect: options.connect_timeout, first_byte: options.first_byte_timeout };
+    let response = client.send(request, limits).await.map_err(|why| send_error(&why))?;
+    Ok(response.map(|body| {
+        let body = Received(body);
+        let pause = options.between_bytes_timeout;
+        Bounded { body, left: bytes_max, over: too_much_received, pause, wait: None }.boxed_unsync()
+    }))
+}
+
+fn too_much_sent() -> Error {
+    Error::HttpRequestBodySize(None)
+}
+
+fn too_much_received() -> Error {
+    Error::HttpResponseBodySize(None)
+}
+
+/// A body of bounded length, with bounded pauses between its parts.
+struct Bounded<B> {
+    body: B,
+    left: u64,
+    over: fn() -> Error,
+    pause: Option<Duration>,
+    wait: Option<Pin<Box<Sleep>>>,
+}
+
+impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for Bounded<B> {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = &mut *self;
+        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
+            // The pause begins when somebody waits: a guest may take its time between two reads.
+            let Some(pause) = this.pause else { return Poll::Pending };
+            let wait = this.wait.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+            return wait.as_mut().poll(cx).map(|()| Some(Err(Error::ConnectionReadTimeout)));
+        };
+        this.wait = None;
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            match this.left.checked_sub(data.len() as u64) {
+                Some(left) => this.left = left,
+                None => return Poll::Ready(Some(Err((this.over)()))),
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The client's body with the guest's errors.
+struct Received(Incoming);
+
+impl Body for Received {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = Pin::new(&mut self.0).poll_frame(cx);
+        frame.map(|frame| frame.map(|frame| frame.map_err(|why| hyper_error(&why))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+fn send_error(why: &SendError) -> Error {
+    let why = match why {
+        SendError::Slow(_) => return Error::ConnectionReadTimeout,
+        SendError::Client(why) => why,
+    };
+    tracing::debug!("request of a guest failed: {why:?}");
+    if let Some(io) = source::<io::Error>(why)
+        && why.is_connect()
+    {
+        match io.kind() {
+            io::ErrorKind::TimedOut => return Error::ConnectionTimeout,
+            io::ErrorKind::ConnectionRefused => return Error::ConnectionRefused,
+            _ => {}
+        }
+    }
+    match source::<rustls::Error>(why) {
+        Some(rustls::Error::InvalidCertificate(_)) => return Error::TlsCertificateError,
+        Some(_) => return Error::TlsProtocolError,
+        None => {}
+    }
+    if let Some(Error::HttpRequestBodySize(size)) = source::<Error>(why) {
+        return Error::HttpRequestBodySize(*size);
+    }
+    if why.is_connect() {
+        // The connector has no public type for a name that is not found, only these words.
+        let no_name = chain(why).any(|part| part.to_string().starts_with("dns error"));
+        return if no_name {
+            Error::DnsError { rcode: None, info_code: None }
+        } else {
+            Error::DestinationUnavailable
+        };
+    }
+    source::<hyper::Error>(why).map_or(Error::HttpProtocolError, hyper_error)
+}
+
+fn hyper_error(why: &hyper::Error) -> Error {
+    if why.is_timeout() {
+        Error::HttpResponseTimeout
+    } else if why.is_incomplete_message()
+        || why.is_closed()
+        || why.is_canceled()
+        || source::<io::Error>(why).is_some()
+    {
+        Error::ConnectionTerminated
+    } else {
+        Error::HttpProtocolError
+    }
+}
+
+fn chain<'a>(
+    why: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(why), |part| part.source())
+}
+
+/// The innermost cause of this type: wrappers of the same type say less.
+fn source<'a, E: std::error::Error + 'static>(
+    why: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a E> {
+    chain(why)
+        .filter_map(|part| {
+            let inner = part.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            part.downcast_ref::<E>().or_else(|| inner.and_then(|inner| inner.downcast_ref::<E>()))
+        })
+        .last()
+}

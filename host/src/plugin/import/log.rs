@@ -1,0 +1,88 @@
+//! `log`: a few words for the operator.
+
+use super::Guest;
+use crate::plugin::bindings::log::{Host, Level};
+use crate::plugin::grant::Bounds;
+
+/// How much a call may still log.
+pub(super) struct LogBudget {
+    job: String,
+    lines_left: u64,
+    line_bytes_max: u64,
+    dropped: u64,
+}
+
+impl LogBudget {
+    pub(super) fn new(bounds: &Bounds, job: Option<String>) -> Self {
+        Self {
+            job: job.unwrap_or_default(),
+            lines_left: bounds.log_lines_max,
+            line_bytes_max: bounds.log_line_bytes_max,
+            dropped: 0,
+        }
+    }
+
+    pub(super) fn finish(&self, plugin: &str) {
+        if self.dropped > 0 {
+            let (job, dropped) = (&self.job, self.dropped);
+            tracing::warn!(plugin, job, "… {dropped} more lines dropped (log_lines_max)");
+        }
+    }
+}
+
+impl Host for Guest {
+    fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
+        let budget = &mut self.log;
+        if budget.lines_left == 0 {
+            budget.dropped += 1;
+            return Ok(());
+        }
+        budget.lines_left -= 1;
+        let line = line(&message, budget.line_bytes_max);
+        let (plugin, job) = (&*self.plugin.name, budget.job.as_str());
+        match level {
+            Level::Trace => tracing::trace!(plugin, job, "{line}"),
+            Level::Debug => tracing::debug!(plugin, job, "{line}"),
+            Level::Info => tracing::info!(plugin, job, "{line}"),
+            Level::Warn => tracing::warn!(plugin, job, "{line}"),
+            Level::Error => tracing::error!(plugin, job, "{line}"),
+        }
+        Ok(())
+    }
+}
+
+/// One line without control characters, so that no guest can fake another line or paint the terminal.
+pub(crate) fn line(text: &str, bytes_max: u64) -> String {
+    let max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+    let mut line = String::with_capacity(text.len().min(max));
+    for c in text.trim_end().chars() {
+        if line.len() + c.len_utf8() > max {
+            line.push('…');
+            break;
+        }
+        if c.is_control() {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line;
+
+    #[test]
+    fn a_line_is_one_line_of_bounded_length() {
+        for (text, max, expected) in [
+            ("plain\n", 10, "plain"),
+            ("two\nlines \u{1b}[31mred", 99, "two\\nlines \\u{1b}[31mred"),
+            ("abcdef", 3, "abc…"),
+            ("äöü", 4, "äö…"),
+            ("", 0, ""),
+        ] {
+            assert_eq!(line(text, max), expected);
+        }
+    }
+}

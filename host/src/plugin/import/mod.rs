@@ -1,0 +1,215 @@
+//! What a guest can reach while it is called: one file per import of the contract, and a narrow part of WASI.
+//!
+//! Files and environment are linked because standard libraries import them, and empty. Sockets are not linked.
+
+mod config;
+mod http;
+mod limit;
+mod log;
+mod monitor;
+mod output;
+mod params;
+mod stack_output;
+mod state;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
+use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use self::http::Gate;
+use self::limit::Limiter;
+use self::log::LogBudget;
+use self::output::Output;
+use super::bindings::{self, types};
+use super::call::{Lookup, Plugin};
+use crate::domain::{Posted, Report, ResourceRef, Stack};
+
+/// Handles (streams, requests, timers) a guest may hold at once.
+const HANDLES_MAX: usize = 4_096;
+/// Random bytes a guest may ask for at once.
+const RANDOM_BYTES_MAX: u64 = 1 << 20;
+
+/// All that the host knows of one call; gone when the call is over.
+pub(crate) struct Guest {
+    plugin: Arc<Plugin>,
+    work: Option<Work>,
+    breach: Option<String>,
+    pub(crate) limiter: Limiter,
+    log: LogBudget,
+    output: Output,
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    gate: Gate,
+}
+
+/// The job at hand; there is none while a plugin describes itself or probes.
+pub(crate) struct Work {
+    posted: Arc<Posted>,
+    stacks: Stacks,
+    report: Report,
+    report_bytes: u64,
+}
+
+/// Stacks of other resources, each asked for once a call.
+struct Stacks {
+    lookup: Arc<dyn Lookup>,
+    known: BTreeMap<ResourceRef, Option<Arc<Stack>>>,
+}
+
+impl Work {
+    pub(crate) fn new(posted: Arc<Posted>, lookup: Arc<dyn Lookup>) -> Self {
+        let stacks = Stacks { lookup, known: BTreeMap::new() };
+        Self { posted, stacks, report: Report::default(), report_bytes: 0 }
+    }
+}
+
+impl Guest {
+    /// A guest that works on a job.
+    pub(crate) fn working(plugin: &Arc<Plugin>, work: Work) -> Self {
+        let job = Some(work.posted.job.id.to_string());
+        Self { work: Some(work), ..Self::new(plugin, Gate::open(plugin), job) }
+    }
+
+    /// A guest that probes: no job, but the network.
+    pub(crate) fn probing(plugin: &Arc<Plugin>) -> Self {
+        Self::new(plugin, Gate::open(plugin), None)
+    }
+
+    /// A guest that says what it is: no job, no network.
+    pub(crate) fn described(plugin: &Arc<Plugin>) -> Self {
+        Self::new(plugin, Gate::closed(plugin), None)
+    }
+
+    fn new(plugin: &Arc<Plugin>, gate: Gate, job: Option<String>) -> Self {
+        let bounds = &plugin.bounds;
+        let output = Output::new(&plugin.name, bounds);
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(output.stream("stdout"))
+            .stderr(output.stream("stderr"))
+            .allow_tcp(false)
+            .allow_udp(false)
+            .max_random_size(RANDOM_BYTES_MAX);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES_MAX);
+        Self {
+            work: None,
+            breach: None,
+            limiter: Limiter::new(bounds.memory_bytes_max),
+            log: LogBudget::new(bounds, job),
+            output,
+            table,
+            wasi: wasi.build(),
+            http: WasiHttpCtx::new(),
+            gate,
+            plugin: Arc::clone(plugin),
+        }
+    }
+
+    /// What the guest did against the contract, if that ended the call.
+    pub(crate) fn breach(&self) -> Option<&str> {
+        self.breach.as_deref()
+    }
+
+    /// The end of what it wrote to standard error, on one line.
+    pub(crate) fn last_words(&self) -> String {
+        self.output.last_words()
+    }
+
+    /// Ends the call: what was left unsaid is logged, and what was reported handed out.
+    pub(crate) fn finish(self) -> Report {
+        self.output.finish();
+        self.log.finish(&self.plugin.name);
+        self.work.map(|work| work.report).unwrap_or_default()
+    }
+
+    /// The job, for an import that is of no use without one.
+    fn work(&mut self, asked: &str) -> wasmtime::Result<&mut Work> {
+        if self.work.is_none() {
+            return Err(self.break_off(format!("it called {asked} while there was no job")));
+        }
+        self.work.as_mut().ok_or_else(|| wasmtime::format_err!("no job"))
+    }
+
+    /// Ends the call because the contract was broken.
+    fn break_off(&mut self, what: String) -> wasmtime::Error {
+        let error = wasmtime::format_err!("{what}");
+        self.breach = Some(what);
+        error
+    }
+
+    /// Counts what is reported against its bound.
+    fn account(&mut self, asked: &str, bytes: usize) -> wasmtime::Result<&mut Work> {
+        let max = self.plugin.bounds.report_bytes_max;
+        let work = self.work(asked)?;
+        work.report_bytes = work.report_bytes.saturating_add(bytes as u64);
+        if work.report_bytes > max {
+            return Err(
+                self.break_off(format!("it reported more than {max} bytes (report_bytes_max)"))
+            );
+        }
+        self.work(asked)
+    }
+}
+
+impl types::Host for Guest {}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.gate }
+    }
+}
+
+/// What a handler can import.
+pub(crate) fn for_workers(plugin: &Plugin) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = for_watchers(plugin)?;
+    let l = &mut linker;
+    bindings::params::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
+    bindings::stack_output::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
+    bindings::state::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
+    bindings::monitor::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
+    Ok(linker)
+}
+
+/// What a prober can import.
+pub(crate) fn for_watchers(plugin: &Plugin) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = Linker::new(plugin.engine.wasmtime());
+    let l = &mut linker;
+    wasi(l)?;
+    if !plugin.grants.http.is_empty() {
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(l)?;
+    }
+    types::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
+    bindings::config::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
+    bindings::log::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
+    Ok(linker)
+}
+
+fn wasi(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    use wasmtime_wasi::p2::bindings::{cli, filesystem, random};
+    wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(l)?;
+    random::insecure::add_to_linker::<_, WasiRandom>(l, |guest| guest.ctx().ctx.random())?;
+    random::insecure_seed::add_to_linker::<_, WasiRandom>(l, |guest| guest.ctx().ctx.random())?;
+    cli::environment::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
+    cli::exit::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
+    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, Guest::filesystem)?;
+    filesystem::types::add_to_linker::<_, WasiFilesystem>(l, Guest::filesystem)?;
+    Ok(())
+}

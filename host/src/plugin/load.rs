@@ -1,0 +1,359 @@
+//! A directory of files → workers and probers. Each file is on its own: a broken one is a fault with an address.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+
+use super::bindings::watcher::WatcherPre;
+use super::bindings::worker::WorkerPre;
+use super::cache::{Cache, hex};
+use super::call::{Plugin, Worker, run};
+use super::convert::{self, Described};
+use super::engine::Engine;
+use super::grant::{Grants, PluginSettings};
+use super::import::{self, Guest};
+use super::probe::Prober;
+use crate::domain::{Fault, HandlerName};
+
+/// The version of the contract this host speaks.
+const VERSION: &str = "0.1.0";
+const PACKAGE: &str = "stokehold:worker/";
+/// Bytes of a plugin; those that carry an interpreter have some 20 MB.
+const FILE_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of a reason; the compiler's can be long.
+const REASON_BYTES_MAX: usize = 2 << 10;
+
+/// What a directory gave.
+#[derive(Default)]
+pub struct Loaded {
+    /// By the handler's name.
+    pub workers: BTreeMap<HandlerName, Worker>,
+    /// In order of their names.
+    pub probers: Vec<Prober>,
+    /// What could not be used, in order of the files.
+    pub faults: Vec<PluginFault>,
+}
+
+/// A plugin that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginFault {
+    /// Which file, or the directory.
+    pub file: PathBuf,
+    /// What is wrong with it, and where there is a remedy, that.
+    pub reason: String,
+}
+
+enum Kind {
+    Worker,
+    Prober,
+}
+
+enum Found {
+    Worker(Worker),
+    Prober(Prober),
+}
+
+/// Loads every `*.wasm` of a directory. Compiles what the cache does not know, which takes its time.
+pub async fn load(engine: &Engine, dir: &Path, settings: &PluginSettings) -> Loaded {
+    let mut loaded = Loaded::default();
+    let files = match files(dir) {
+        Ok(files) => files,
+        Err(why) => {
+            let reason = format!("cannot read plugin directory: {why}");
+            loaded.faults.push(PluginFault { file: dir.to_owned(), reason });
+            return loaded;
+        }
+    };
+    let cache = settings.cache_dir.as_deref().and_then(|dir| match Cache::open(dir) {
+        Ok(cache) => Some(Arc::new(cache)),
+        Err(why) => {
+            tracing::warn!("plugins are compiled at every start: {why:#}");
+            None
+        }
+    });
+    for file in files {
+        let one = Candidate { engine, settings, file: &file, cache: cache.as_ref() };
+        match one.load().await.and_then(|found| loaded.claim(found)) {
+            Ok(()) => {}
+            Err(mut reason) => {
+                reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+                loaded.faults.push(PluginFault { file, reason });
+            }
+        }
+    }
+    loaded
+}
+
+impl Loaded {
+    fn claim(&mut self, found: Found) -> Result<(), String> {
+        match found {
+            Found::Worker(worker) => {
+                self.workers.insert(worker.handler.name.clone(), worker);
+            }
+            Found::Prober(prober) => {
+                for other in &self.probers {
+                    if let Some(kind) = prober.kinds.iter().find(|k| other.kinds.contains(k)) {
+                        let other = other.name();
+                        return Err(format!(
+                            "knows the kind \"{kind}\", and so does {other}: one prober per kind"
+                        ));
+                    }
+                }
+                self.probers.push(prober);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "wasm") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// One file that may be a plugin.
+struct Candidate<'a> {
+    engine: &'a Engine,
+    settings: &'a PluginSettings,
+    file: &'a Path,
+    cache: Option<&'a Arc<Cache>>,
+}
+
+impl Candidate<'_> {
+    async fn load(&self) -> Result<Found, String> {
+        let stem = self.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        check_name(stem)?;
+        let bytes = read(self.file)?;
+        check_format(&bytes)?;
+        let granted = self.settings.per_plugin.get(stem).cloned().unwrap_or_default();
+        let plugin = Arc::new(Plugin {
+            name: stem.into(),
+            digest: hex(&Sha256::digest(&bytes)),
+            engine: self.engine.clone(),
+            grants: Grants::read(&granted)?,
+            bounds: self.settings.bounds.with(&granted.bounds),
+        });
+        let component = self.compile(bytes).await?;
+        let kind = check_world(&component, &plugin)?;
+        let (described, found) = match kind {
+            Kind::Worker => describe_worker(&plugin, &component).await?,
+            Kind::Prober => describe_prober(&plugin, &component).await?,
+        };
+        self.check_described(&described, &plugin)?;
+        Ok(found)
+    }
+
+    async fn compile(&self, bytes: Vec<u8>) -> Result<Component, String> {
+        let (engine, cache) = (self.engine.clone(), self.cache.cloned());
+        let compiled =
+            tokio::task::spawn_blocking(move || engine.component(&bytes, cache.as_deref()));
+        match compiled.await {
+            Ok(Ok(component)) => Ok(component),
+            Ok(Err(why)) => Err(format!("is not a valid component: {why:#}")),
+            Err(why) => Err(format!("cannot be compiled: {why}")),
+        }
+    }
+
+    /// The name must be the file's; what is asked beyond what is granted is only worth a warning.
+    fn check_described(&self, said: &Described, plugin: &Plugin) -> Result<(), String> {
+        let stem = &*plugin.name;
+        if said.name != stem {
+            let name = convert::cut(said.name.clone());
+            check_name(&name)?;
+            let twin = self.file.with_file_name(format!("{name}.wasm"));
+            return Err(if twin.exists() {
+                format!("calls itself {name}, and there is {name}.wasm: one plugin per handler")
+            } else {
+                format!("calls itself {name}: rename the file to {name}.wasm")
+            });
+        }
+        for asked in said.grants.iter().filter(|asked| !is_granted(&plugin.grants, asked)) {
+            let (kind, value) = (&asked.kind, &asked.value);
+            tracing::warn!(
+                "{stem} asks for {kind} \"{value}\", which it was not granted: see \
+                 [plugins.{stem}] in stokehold.toml"
+            );
+        }
+        for asked in &said.limits {
+            let (setting, bound) = match asked.name.as_str() {
+                "memory-bytes" => ("memory_bytes_max", plugin.bounds.memory_bytes_max),
+                "call-ms" => ("call_ms_max", plugin.bounds.call_ms_max),
+                unknown => {
+                    tracing::warn!("{stem} asks for the limit \"{unknown}\", which does not exist");
+                    continue;
+                }
+            };
+            if asked.value > bound {
+                tracing::warn!(
+                    "{stem} asks for {} {}, its bound is {bound}: set {setting} under \
+                     [plugins.{stem}.bounds] in stokehold.toml",
+                    asked.value,
+                    asked.name
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_granted(grants: &Grants, asked: &super::bindings::types::Grant) -> bool {
+    match asked.kind.as_str() {
+        "http" => match asked.value.parse::<http::uri::Authority>() {
+            Ok(site) => grants.allows(site.host(), site.port_u16().unwrap_or(80)),
+            Err(_) => false,
+        },
+        "config" => grants.config.contains_key(&asked.value),
+        _ => false,
+    }
+}
+
+/// Names stand in keys and job ids, between colons and slashes.
+fn check_name(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.';
+    if name.is_empty() || name.len() > 128 || !name.chars().all(plain) {
+        return Err(format!("\"{name}\" is no name: use letters, digits, \"_\", \"-\" and \".\""));
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    let about = fs::metadata(file).map_err(|why| format!("cannot be read: {why}"))?;
+    if !about.is_file() {
+        return Err("is not a file".to_owned());
+    }
+    if about.len() > FILE_BYTES_MAX {
+        return Err(format!("is longer than {FILE_BYTES_MAX} bytes"));
+    }
+    fs::read(file).map_err(|why| format!("cannot be read: {why}"))
+}
+
+fn check_format(bytes: &[u8]) -> Result<(), String> {
+    let why = match bytes {
+        [] => "is empty",
+        [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => return Ok(()),
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => {
+            "is a core module, not a component: build it for wasm32-wasip2"
+        }
+        [0x7f, b'E', b'L', b'F', ..] => {
+            "is machine code, which is never loaded from outside: give the component itself"
+        }
+        [b'\0', b'a', b's', b'm', ..] if bytes.len() < 8 => "is cut short",
+        _ => "is not a WebAssembly component",
+    };
+    Err(why.to_owned())
+}
+
+/// Which world it is for, and whether this host has all it imports. The linker would say so too, but not what to do.
+fn check_world(component: &Component, plugin: &Plugin) -> Result<Kind, String> {
+    let engine = plugin.engine.wasmtime();
+    let kind = component.component_type();
+    let exports: Vec<_> = kind.exports(engine).map(|(name, _)| name.to_owned()).collect();
+    let imports: BTreeSet<_> = kind.imports(engine).map(|(name, _)| name.to_owned()).collect();
+    for name in exports.iter().chain(&imports) {
+        let version = name.strip_prefix(PACKAGE).and_then(|rest| rest.split_once('@'));
+        if let Some((_, version)) = version
+            && !version.starts_with("0.1.")
+        {
+            return Err(format!("speaks stokehold:worker@{version}, this host speaks {VERSION}"));
+        }
+    }
+    let has = |interface: &str| {
+        exports.iter().any(|name| {
+            name.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix(interface)).is_some()
+        })
+    };
+    let kind = match (has("handler@"), has("prober@")) {
+        (true, false) => Kind::Worker,
+        (false, true) => Kind::Prober,
+        (true, true) => return Err("is a handler and a prober: make two plugins of it".to_owned()),
+        (false, false) => {
+            return Err(format!(
+                "exports neither {PACKAGE}handler@{VERSION} nor {PACKAGE}prober@{VERSION}, only \
+                 {exports:?}: build it for the world `worker` or `watcher`"
+            ));
+        }
+    };
+    // The import that does the work is named first, not the types it needs.
+    let ungranted = |what: &str| {
+        let mut found = imports.iter().filter(|name| name.starts_with(what));
+        let first = found.clone().next();
+        found.find(|name| !name.contains("/types@")).or(first)
+    };
+    let stem = &*plugin.name;
+    let plain = |name: &String| name.split('@').next().unwrap_or_default().to_owned();
+    if let Some(name) = ungranted("wasi:http/").filter(|_| plugin.grants.http.is_empty()) {
+        return Err(format!(
+            "imports {}, which it was not granted: set `http = [\"host:port\"]` under \
+             [plugins.{stem}] in stokehold.toml",
+            plain(name)
+        ));
+    }
+    if let Some(name) = ungranted("wasi:sockets/") {
+        return Err(format!(
+            "imports {}, which no plugin is granted: use wasi:http and a grant for it",
+            plain(name)
+        ));
+    }
+    Ok(kind)
+}
+
+async fn describe_worker(
+    plugin: &Arc<Plugin>,
+    component: &Component,
+) -> Result<(Described, Found), String> {
+    let pre = import::for_workers(plugin).and_then(|linker| linker.instantiate_pre(component));
+    let pre = pre.and_then(WorkerPre::new).map_err(|why| unusable(&why))?;
+    let said = describe(plugin, async |store| {
+        let worker = pre.instantiate_async(&mut *store).await?;
+        worker.stokehold_worker_handler().call_describe(&mut *store).await
+    })
+    .await?;
+    let (described, handler) = convert::described(said);
+    let plugin = Arc::clone(plugin);
+    Ok((described, Found::Worker(Worker { handler, plugin, pre })))
+}
+
+async fn describe_prober(
+    plugin: &Arc<Plugin>,
+    component: &Component,
+) -> Result<(Described, Found), String> {
+    let pre = import::for_watchers(plugin).and_then(|linker| linker.instantiate_pre(component));
+    let pre = pre.and_then(WatcherPre::new).map_err(|why| unusable(&why))?;
+    let said = describe(plugin, async |store| {
+        let watcher = pre.instantiate_async(&mut *store).await?;
+        watcher.stokehold_worker_prober().call_describe(&mut *store).await
+    })
+    .await?;
+    let (described, kinds) = convert::probing(said);
+    let plugin = Arc::clone(plugin);
+    Ok((described, Found::Prober(Prober { kinds, plugin, pre })))
+}
+
+async fn describe<T>(
+    plugin: &Arc<Plugin>,
+    call: impl AsyncFnOnce(&mut wasmtime::Store<Guest>) -> wasmtime::Result<T>,
+) -> Result<T, String> {
+    let ms_max = plugin.bounds.describe_ms_max;
+    let (said, _) = run(plugin, Guest::described(plugin), ms_max, call).await;
+    said.map_err(|fault| match fault {
+        Fault::Deadline { call_ms_max } => {
+            format!("does not describe itself within {call_ms_max} ms (describe_ms_max)")
+        }
+        fault => format!("does not describe itself: {fault}"),
+    })
+}
+
+fn unusable(why: &wasmtime::Error) -> String {
+    format!("does not fit this host: {why:#}")
+}

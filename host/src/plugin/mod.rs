@@ -1,0 +1,22 @@
+//! Hand 2: strangers at work. Components are loaded from a directory and called in a sandbox.
+//!
+//! In reading order: the `engine` and its bounds, what a plugin is granted (`grant`), how a directory of files
+//! becomes workers and probers (`load`, with `cache` for compiled code), one `call` of a worker and one `probe`
+//! of a prober, what guests may import (`import`), and the contract in Rust (`bindings`, `convert`).
+//! Nothing of a guest outlives a call, and no fault of a guest is more than a value here.
+
+mod bindings;
+mod cache;
+mod call;
+mod convert;
+mod engine;
+mod grant;
+mod import;
+mod load;
+mod probe;
+
+pub use call::{Answer, Call, Lookup, Worker};
+pub use engine::{Engine, EngineSettings};
+pub use grant::{AskedBounds, Bounds, PluginGrants, PluginSettings};
+pub use load::{Loaded, PluginFault, load};
+pub use probe::{Prober, Subject};

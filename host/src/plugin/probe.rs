@@ -1,0 +1,71 @@
+//! One look of a prober at a registered thing: the same sandbox as for a job, without one.
+
+use std::sync::Arc;
+
+use super::bindings::watcher::WatcherPre;
+use super::call::{Plugin, run};
+use super::convert;
+use super::import::Guest;
+use crate::domain::{Failure, Fault, Json, ResourceRef};
+
+/// Bytes of a status; `UP` and `BACKUP` are statuses.
+const STATUS_BYTES_MAX: usize = 256;
+
+/// A loaded prober.
+pub struct Prober {
+    pub(super) kinds: Vec<String>,
+    pub(super) plugin: Arc<Plugin>,
+    pub(super) pre: WatcherPre<Guest>,
+}
+
+/// One registered thing to be looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subject {
+    /// The resource it belongs to.
+    pub of: ResourceRef,
+    /// Its name within the resource.
+    pub name: String,
+    /// Its kind, one of the prober's.
+    pub kind: String,
+    /// As registered.
+    pub properties: Json,
+}
+
+impl Prober {
+    /// The plugin's name.
+    pub fn name(&self) -> &str {
+        &self.plugin.name
+    }
+
+    /// The SHA-256 of the plugin's file, in hex.
+    pub fn digest(&self) -> &str {
+        &self.plugin.digest
+    }
+
+    /// The kinds of targets it knows.
+    pub fn kinds(&self) -> &[String] {
+        &self.kinds
+    }
+
+    /// How the subject is now: a status, or why the prober could not say.
+    ///
+    /// # Errors
+    /// The prober did not answer at all.
+    pub async fn probe(&self, subject: Subject) -> Result<Result<String, Failure>, Fault> {
+        let subject = convert::subject(&subject);
+        let guest = Guest::probing(&self.plugin);
+        let ms_max = self.plugin.bounds.call_ms_max;
+        let (answer, _) = run(&self.plugin, guest, ms_max, async |store| {
+            let watcher = self.pre.instantiate_async(&mut *store).await?;
+            watcher.stokehold_worker_prober().call_probe(&mut *store, &subject).await
+        })
+        .await;
+        match answer? {
+            Ok(status) if status.is_empty() || status.len() > STATUS_BYTES_MAX => {
+                Err(Fault::Breach(format!("its status has {} bytes", status.len())))
+            }
+            Ok(status) => Ok(Ok(status)),
+            Err(why) => Ok(Err(convert::failure(why))),
+        }
+    }
+}
