@@ -1,11 +1,9 @@
-//! The tests of the whole house, one binary.
+//! One binary for all tests that need more than one crate.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test says what went wrong by stopping"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod heat;
+mod kill;
+mod replay;
+mod scenario;
 mod tidy;

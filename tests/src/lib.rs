@@ -3,4 +3,5 @@
 #![allow(clippy::missing_panics_doc)]
 
 pub mod paths;
+pub mod real_heat;
 pub mod world;
