@@ -116,7 +116,7 @@ settings! {
     log: String = "info", Form::Text;
     /// How it is logged: `human` or `json`.
     log_format: LogFormat = "human", Form::Text;
-    /// Calls of handlers at the same time on this host.
+    /// Jobs of one handler that run at the same time on this host.
     handler_slots: usize = "8", Form::Number(1, 4096);
     /// Failed tries after which a job has failed for good.
     attempts_max: u32 = "10", Form::Number(1, 1000);
