@@ -1,4 +1,4 @@
-//! One binary for all tests that need more than one crate.
+//! One test binary for all that needs more than one crate.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -6,4 +6,5 @@ mod heat;
 mod kill;
 mod replay;
 mod scenario;
+mod store;
 mod tidy;
