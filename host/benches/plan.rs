@@ -72,7 +72,8 @@ impl Bench {
     fn learn(&mut self, entry: Entry, content: Content) {
         self.revision += 1;
         let revision = Revision(self.revision);
-        self.catalog.learn(Fact { entry, content: Some(content), created: revision, revision });
+        let created = Revision(0);
+        self.catalog.learn(Fact { entry, content: Some(content), created, revision });
     }
 
     fn template(&mut self, id: &str, handler: &str, params: Vec<(&str, Mapping)>) {
