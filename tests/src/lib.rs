@@ -1,1 +1,3 @@
-//! Tests.
+//! What tests of several rooms share.
+
+pub mod guests;

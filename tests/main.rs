@@ -1,0 +1,3 @@
+//! The tests that need more than one crate, in one binary.
+
+mod sandbox;
