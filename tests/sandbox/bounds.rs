@@ -8,7 +8,7 @@ use stokehold::domain::{Failure, Fault, ResourceRef, Stack, Verdict};
 use stokehold::plugin::{Engine, EngineSettings, Lookup};
 
 use super::component::Wat;
-use super::{House, Known, Logs, act, acts, call, done, fault};
+use super::{House, Logs, act, acts, call, done, fault};
 
 #[tokio::test]
 async fn a_guest_that_loops_for_ever_is_ended_and_lets_others_work_meanwhile() {
@@ -258,5 +258,4 @@ async fn a_call_that_is_given_up_frees_its_place() {
     let given_up = tokio::time::timeout(patience, act(&worker, "sleep", 60_000)).await;
     assert!(given_up.is_err());
     done(act(&worker, "sleep", 1).await);
-    drop(Known::default());
 }

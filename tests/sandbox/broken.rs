@@ -1,6 +1,7 @@
 //! Broken files: each is named with a reason that helps, and the others work.
 
-use stokehold::plugin::{PluginGrants, load};
+use stokehold::domain::HandlerName;
+use stokehold::plugin::{PluginGrants, Prober, load};
 
 use super::component::{Wat, foreign};
 use super::{House, Logs, act, done};
@@ -115,7 +116,7 @@ async fn a_plugin_that_misbehaves_in_describe_is_a_fault_and_not_a_crash() {
         ("(call $clear)", report, "it called monitor.clear while there was no job"),
     ];
     for (describe, imports, expected) in table {
-        let guest = Wat { describe, imports, ..Wat::default() };
+        let guest = Wat { imports, describe, ..Wat::default() };
         let house = House::new()
             .file("plain.wasm", guest.worker())
             .bounds(|bounds| bounds.describe_ms_max = 200);
@@ -151,8 +152,8 @@ async fn broken_plugins_leave_the_others_working() {
     let files: Vec<_> =
         loaded.faults.iter().map(|fault| fault.file.file_name().unwrap().to_owned()).collect();
     assert_eq!(files, ["a.wasm", "z.wasm"]);
-    assert_eq!(loaded.workers.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["plain"]);
-    assert_eq!(loaded.probers.iter().map(|p| p.name()).collect::<Vec<_>>(), ["looker"]);
+    assert_eq!(loaded.workers.keys().map(HandlerName::as_str).collect::<Vec<_>>(), ["plain"]);
+    assert_eq!(loaded.probers.iter().map(Prober::name).collect::<Vec<_>>(), ["looker"]);
     done(act(&loaded.workers[&"plain".into()], "", 0).await);
 }
 

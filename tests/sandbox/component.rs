@@ -113,6 +113,6 @@ fn encode(resolve: &Resolve, package: wit_parser::PackageId, world: &str, core: 
 
 /// A number as the four bytes of a data segment.
 fn word(number: usize) -> String {
-    let bytes = u32::try_from(number).unwrap().to_le_bytes();
-    bytes.iter().map(|byte| format!("\\{byte:02x}")).collect()
+    let [a, b, c, d] = u32::try_from(number).unwrap().to_le_bytes();
+    format!("\\{a:02x}\\{b:02x}\\{c:02x}\\{d:02x}")
 }

@@ -43,10 +43,12 @@ struct House {
 impl House {
     fn new() -> Self {
         let settings = EngineSettings { instances_max: 4, ..EngineSettings::default() };
+        // Compiling a guest takes longer than most tests: they share what one has compiled.
+        let cache_dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("compiled");
         Self {
             dir: tempfile::tempdir().unwrap(),
             engine: Engine::new(&settings).unwrap(),
-            settings: PluginSettings::default(),
+            settings: PluginSettings { cache_dir: Some(cache_dir), ..PluginSettings::default() },
         }
     }
 

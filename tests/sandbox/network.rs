@@ -55,10 +55,10 @@ async fn serve(mut stream: TcpStream) -> Option<()> {
         let head = read_request(&mut stream, &mut bytes).await?;
         let path = head.split(' ').nth(1)?.to_owned();
         match path.split_once('?').map_or(path.as_str(), |(path, _)| path) {
-            "/silent" => std::future::pending().await,
+            "/silent" => return std::future::pending().await,
             "/stall" => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await.ok()?;
-                std::future::pending().await
+                return std::future::pending().await;
             }
             "/hangup" => return None,
             "/nonsense" => {
@@ -100,9 +100,8 @@ async fn read_request(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<Str
 }
 
 async fn answer(stream: &mut TcpStream, status: u16, body: &str) -> Option<()> {
-    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n", body.len());
-    stream.write_all(head.as_bytes()).await.ok()?;
-    stream.write_all(body.as_bytes()).await.ok()
+    let text = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(text.as_bytes()).await.ok()
 }
 
 fn granted(house: House, http: &[&str]) -> House {
@@ -195,8 +194,8 @@ async fn bodies_are_bounded_both_ways() {
     let url = format!("http://{}/", server.authority);
     let send = |bytes| json!({"url": url, "method": "POST", "body": "x".repeat(bytes)});
     done(fetch(&worker, send(100_000)).await);
-    let sent = fetch(&worker, send(200_000)).await;
-    assert!(matches!(sent.outcome, Ok(Verdict::Failed(_))), "{sent:?}");
+    let over = fetch(&worker, send(200_000)).await;
+    assert!(matches!(over.outcome, Ok(Verdict::Failed(_))), "{over:?}");
 }
 
 #[tokio::test]
