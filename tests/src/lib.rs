@@ -1,7 +1,8 @@
-//! What the tests of the whole house share: where things lie, and a world with a store, a Heat and a host.
+//! What the tests of the whole house share: where things lie, guests, a world with a store, a Heat and a host.
 
 #![allow(clippy::missing_panics_doc)]
 
+pub mod guests;
 pub mod paths;
 pub mod real_heat;
 pub mod world;
