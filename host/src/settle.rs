@@ -9,7 +9,7 @@ mod report;
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    Action, Content, Effect, Entry, Failure, Fault, Fields, Guard, HostId, Job, JobId, OnFailure,
+    Content, Effect, Entry, Failure, Fault, Fields, Guard, HostId, Job, JobId, OnFailure,
     Posted, Registration, Report, ResourceRef, Revision, State, Step, Transaction, Verdict,
     Version,
 };

@@ -94,7 +94,7 @@ impl Planner {
     }
 
     async fn look_at(&mut self, of: ResourceRef) {
-        let Some(Plan { transaction, about }) = plan::plan(&self.catalog, &of) else { return };
+        let Some(Plan { transaction, about }) = plan::plan(&mut self.catalog, &of) else { return };
         match self.scribe.commit(&transaction, None).await {
             Ok(revision) => {
                 tell(&of, &about);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use http::{HeaderMap, HeaderValue};
 use tracing::{info, warn};
 
 use crate::domain::Schemas;
@@ -90,8 +91,12 @@ async fn ask_until_answered(url: &str, token: &str) -> Result<Vec<u8>> {
 }
 
 async fn ask(client: &HttpClient, url: &str, token: &str) -> Result<Vec<u8>> {
-    let headers: Vec<(&str, &str)> =
-        if token.is_empty() { Vec::new() } else { vec![("x-auth-token", token)] };
+    let mut headers = HeaderMap::new();
+    if !token.is_empty() {
+        let mut token = HeaderValue::from_str(token).context("the token is no header value")?;
+        token.set_sensitive(true);
+        headers.insert("x-auth-token", token);
+    }
     let timeout = Duration::from_secs(ANSWER_SECONDS_MAX);
     let (status, body) = client.get(url, &headers, timeout, ANSWER_BYTES_MAX).await?;
     if !status.is_success() {

@@ -55,7 +55,8 @@ impl Catalog {
         }
     }
 
-    /// Remembers a fact, unless something newer of its entry is known, and names the resources to look at now.
+    /// Remembers a fact, unless something newer of its entry is known, and names the resources to
+    /// look at now.
     pub fn learn(&mut self, fact: Fact) -> Vec<ResourceRef> {
         if !matters(&fact.entry) || !self.seen.is_news(&fact) {
             return Vec::new();
@@ -97,7 +98,8 @@ impl Catalog {
         }
     }
 
-    /// Remembers what a committed transaction wrote, as the store will show it, and names the resources to look at.
+    /// Remembers what a committed transaction wrote, as the store will show it, and names the
+    /// resources to look at.
     pub fn learn_committed(
         &mut self,
         transaction: Transaction,
@@ -116,15 +118,16 @@ impl Catalog {
         look
     }
 
-    /// Takes over new handlers, and names the resources that were held back for want of one of them.
+    /// Takes over new handlers, and names the resources that were held back for want of one of
+    /// them.
     pub fn know_handlers(&mut self, handlers: Handlers) -> Vec<ResourceRef> {
         self.handlers = handlers;
         let known = self.handlers.iter().map(|handler| Want::Handler(handler.name.clone()));
         known.flat_map(|want| self.held.wanting(&want)).collect()
     }
 
-    /// Every resource, in the order in which their configs last changed; after them those of which only
-    /// traces are left.
+    /// Every resource, in the order in which their configs last changed; after them those of which
+    /// only traces are left.
     pub fn everything(&self) -> Vec<ResourceRef> {
         let mut all: Vec<_> = self.configs.keys().collect();
         all.sort_by_cached_key(|of| (self.revision(&Entry::Config((*of).clone())), (*of).clone()));

@@ -64,7 +64,8 @@ pub(super) fn tasks(handlers: &Handlers, change: &Change<'_>) -> Vec<Task> {
     }
 }
 
-/// The params of a job: values of the side it works on, references of both, repeated as the original does.
+/// The params of a job: values of the side it works on, references of both, repeated as the
+/// original does.
 pub(super) fn params(action: Action, change: &Change<'_>, sides: &Sides) -> Vec<Param> {
     let Sides { new, old } = sides;
     match (action, change) {

@@ -12,8 +12,8 @@ use super::resolve::{Subject, template_id, unusable};
 /// Handler → template.
 pub(super) type Templates = BTreeMap<HandlerName, TemplateId>;
 
-/// What the schema's mappings choose for this resource. A handler whose mapping yields null, or the id of a template
-/// that is not there or not its own, has none.
+/// What the schema's mappings choose for this resource. A handler whose mapping yields null, or the
+/// id of a template that is not there or not its own, has none.
 pub(super) fn choose(
     catalog: &Catalog,
     patterns: &mut Patterns,

@@ -8,9 +8,9 @@ use super::catalog::Catalog;
 use super::change::Change;
 use super::open::OpenJob;
 
-/// The open jobs that the first job of a workflow waits for: those of its own resource; those of resources that its
-/// jobs refer to, as far as they come no later in the order of handlers; and, unless the resource is new, those that
-/// refer to it.
+/// The open jobs that the first job of a workflow waits for: those of its own resource; those of
+/// resources that its jobs refer to, as far as they come no later in the order of handlers; and,
+/// unless the resource is new, those that refer to it.
 pub(super) fn dependencies(
     catalog: &Catalog,
     of: &ResourceRef,

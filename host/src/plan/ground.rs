@@ -85,8 +85,8 @@ pub(super) fn traces(of: &ResourceRef) -> Vec<Entry> {
 
 fn life(catalog: &Catalog, of: &ResourceRef, config: &Config) -> Life {
     let Some(applied) = catalog.applied(of) else { return Life::This };
-    // Every plan is committed on the condition that the config entry is there, so what was planned for
-    // this life is younger than the entry.
+    // Every plan is committed on the condition that the config entry is there, so what was planned
+    // for this life is younger than the entry.
     if catalog.revision(&Entry::Applied(of.clone())).is_some_and(|at| at < config.created) {
         return Life::Earlier;
     }
@@ -94,7 +94,8 @@ fn life(catalog: &Catalog, of: &ResourceRef, config: &Config) -> Life {
     if applied.deleted && is_wanted { Life::Undeleted } else { Life::This }
 }
 
-/// What a state tells where nothing of ours does. One that only says that its resource is held back tells nothing.
+/// What a state tells where nothing of ours does. One that only says that its resource is held back
+/// tells nothing.
 fn untold(state: Option<&State>) -> Before {
     let is_only_held = |state: &State| {
         state.version == Version(0)

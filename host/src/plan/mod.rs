@@ -1,10 +1,11 @@
 //! Thought 1: a changed resource → what is to be committed.
 //!
-//! The catalog remembers what the store last showed and names the resources to look at. `plan` looks at what is wanted
-//! of a resource and at what is there: the ground says what the new version starts from, the choice which template
-//! each handler gets, the table of changes which jobs that yields, the mappings their params, the dependencies what
-//! they wait for. The outcome is one guarded transaction; when a guard fails, the catalog was behind, and planning
-//! again once it has caught up is all there is to do.
+//! The catalog remembers what the store last showed and names the resources to look at. `plan`
+//! looks at what is wanted of a resource and at what is there: the ground says what the new version
+//! starts from, the choice which template each handler gets, the table of changes which jobs that
+//! yields, the mappings their params, the dependencies what they wait for. The outcome is one
+//! guarded transaction; when a guard fails, the catalog was behind, and planning again once it has
+//! caught up is all there is to do.
 
 mod catalog;
 mod held;

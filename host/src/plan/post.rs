@@ -119,8 +119,8 @@ pub(super) fn answer(
     Plan { transaction, about: About::Answered { worker_state: worker_state.to_owned() } }
 }
 
-/// It cannot be planned now, and the state says why; `None` if it says so already. The version stays behind, so
-/// that this does not count as done.
+/// It cannot be planned now, and the state says why; `None` if it says so already. The version
+/// stays behind, so that this does not count as done.
 pub(super) fn hold_back(catalog: &Catalog, of: &ResourceRef, reason: &str) -> Option<Plan> {
     let present = catalog.state(of);
     let (version, mut fields) = match present {

@@ -63,8 +63,8 @@ pub(super) struct Resolver<'a, 'p> {
     bytes_left: usize,
 }
 
-/// All params that a template makes of a resource. A template that is gone or broken makes none where links are
-/// optional.
+/// All params that a template makes of a resource. A template that is gone or broken makes none
+/// where links are optional.
 pub(super) fn params<'a>(
     catalog: &'a Catalog,
     patterns: &mut Patterns,
@@ -204,7 +204,8 @@ impl<'a, 'p> Resolver<'a, 'p> {
             Arrival::Nowhere(value) => return Ok(Found::value(value)),
         };
         let value = end.body.get(field).unwrap_or(&Json::Null);
-        // A plain field that is a relation refers to its target; the end of a walk has been counted.
+        // A plain field that is a relation refers to its target; the end of a walk has been
+        // counted.
         if let (true, Some(of)) = (walk.steps.is_empty(), at.of)
             && let Some(kind) = self.catalog.schemas().relation(&of.kind, field)
             && let Some(id) = id_text(value)

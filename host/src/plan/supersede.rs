@@ -19,8 +19,8 @@ pub(super) fn droppable(catalog: &Catalog, of: &ResourceRef, version: Version) -
     let workflow: Vec<_> = open.of(of).filter(|job| job.version == version).collect();
     let mut firsts = workflow.iter().filter(|job| job.is_first);
     let (Some(first), None) = (firsts.next(), firsts.next()) else { return None };
-    // Every job waits for the first one, so while that is open none can be finished; a missing end means
-    // that a failure is being dealt with.
+    // Every job waits for the first one, so while that is open none can be finished; a missing end
+    // means that a failure is being dealt with.
     let is_whole = workflow.iter().any(|job| job.is_last);
     let has_begun =
         first.attempts > 0 || open.has_begun(&first.id) || catalog.is_working(&first.id);

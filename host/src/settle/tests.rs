@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::domain::{Fact, MonitorCall, Stack, Target};
+use crate::domain::{Action, Fact, MonitorCall, Stack, Target};
 
 const LIMITS: Limits =
     Limits { attempts_max: 3, backoff_ms_min: 100, backoff_ms_max: 150, operations_max: 128 };

@@ -1,1 +1,72 @@
-//! Placeholder.
+//! For authors of Stokehold plugins: write a type, implement [`Worker`] or [`Prober`], export it.
+//!
+//! ```
+//! use stokehold_sdk::{Description, Host, Job, Json, Next, Verdict, Worker, export_worker};
+//!
+//! struct Echo;
+//!
+//! impl Worker for Echo {
+//!     fn describe() -> Description {
+//!         Description::new("echo_worker")
+//!     }
+//!
+//!     fn handle(host: &dyn Host, _job: &Job, _checkpoint: Option<Json>) -> Verdict {
+//!         host.report("echo", &host.resolve_all()?);
+//!         Ok(Next::Completed)
+//!     }
+//! }
+//!
+//! export_worker!(Echo);
+//! ```
+//!
+//! A plugin is an ordinary library: natively the export is empty and tests run against
+//! `testing::ScriptedHost` (feature `testing`); for `wasm32-wasip2` it becomes a component.
+
+mod contract;
+mod failure;
+mod host;
+mod http;
+#[cfg(feature = "jinja")]
+pub mod jinja;
+#[cfg(feature = "testing")]
+pub mod testing;
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub mod wasm;
+
+pub use contract::{
+    Action, Description, Grant, Job, Level, Limit, Mapping, Next, Output, Probing, ResourceRef,
+    Stack, Subject, Target, UpdateStyle,
+};
+pub use failure::{Failure, NamedError, OutputFault, ParamError, Verdict};
+pub use host::{Host, Outside, Prober, Worker};
+pub use http::{HttpError, Method, Request, Response};
+
+/// A JSON value.
+pub type Json = serde_json::Value;
+
+/// Makes the component of a crate from a type that is a [`Worker`]. Natively it is nothing.
+#[macro_export]
+macro_rules! export_worker {
+    ($worker:ty) => {
+        #[cfg(target_family = "wasm")]
+        #[allow(unsafe_code, missing_docs, clippy::all, clippy::pedantic)]
+        const _: () = {
+            type Exported = $crate::wasm::ExportedWorker<$worker>;
+            $crate::wasm::worker::export!(Exported with_types_in $crate::wasm::worker);
+        };
+    };
+}
+
+/// Makes the component of a crate from a type that is a [`Prober`]. Natively it is nothing.
+#[macro_export]
+macro_rules! export_prober {
+    ($prober:ty) => {
+        #[cfg(target_family = "wasm")]
+        #[allow(unsafe_code, missing_docs, clippy::all, clippy::pedantic)]
+        const _: () = {
+            type Exported = $crate::wasm::ExportedProber<$prober>;
+            $crate::wasm::watcher::export!(Exported with_types_in $crate::wasm::watcher);
+        };
+    };
+}

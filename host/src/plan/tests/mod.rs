@@ -12,14 +12,15 @@ mod seed;
 mod superseded;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::slice::from_ref;
 
 use serde_json::json;
 
 use super::{About, Catalog, Plan, plan};
 use crate::domain::{
-    Action, Applied, Content, Effect, Entry, Fact, Guard, Handler, Handlers, IdField, Job, JobId,
-    Json, Kind, Mapping, PathStep, Resource, ResourceRef, Revision, Schema, Schemas, State,
-    Template, TemplateId, Test, Transaction, UpdateStyle, Version, Walk,
+    Applied, Content, Effect, Entry, Fact, Guard, Handler, Handlers, IdField, Job, JobId, Json,
+    Kind, Mapping, PathStep, Resource, ResourceRef, Revision, Schema, Schemas, State, Template,
+    TemplateId, Test, Transaction, UpdateStyle, Version, Walk,
 };
 
 const HEAT: &str = "heat_worker";
@@ -44,10 +45,7 @@ impl World {
     }
 
     fn put(&mut self, entry: Entry, content: Content) -> Vec<ResourceRef> {
-        self.commit(Transaction {
-            guards: Vec::new(),
-            effects: vec![Effect::Put(entry, content)],
-        })
+        self.commit(Transaction { guards: Vec::new(), effects: vec![Effect::Put(entry, content)] })
     }
 
     fn remove(&mut self, entry: Entry) -> Vec<ResourceRef> {
@@ -74,7 +72,12 @@ impl World {
         self.put(Entry::Config(of.clone()), Content::Resource(resource))
     }
 
-    fn template(&mut self, id: &str, handler: &str, params: &[(&str, Mapping)]) -> Vec<ResourceRef> {
+    fn template(
+        &mut self,
+        id: &str,
+        handler: &str,
+        params: &[(&str, Mapping)],
+    ) -> Vec<ResourceRef> {
         let params = params.iter().map(|(name, m)| ((*name).to_owned(), m.clone())).collect();
         let id = TemplateId::new(id);
         let (handler, text) = (handler.into(), String::new());
@@ -201,8 +204,13 @@ impl World {
 
     /// A host takes the job.
     fn claim(&mut self, id: &JobId) {
+        assert!(self.entries.contains_key(&Entry::Ready(id.clone())), "{id} is not ready");
+        self.claim_anyway(id);
+    }
+
+    fn claim_anyway(&mut self, id: &JobId) {
         self.commit(Transaction {
-            guards: vec![Guard::Present(Entry::Ready(id.clone()))],
+            guards: Vec::new(),
             effects: vec![
                 Effect::Remove(Entry::Ready(id.clone())),
                 Effect::PutLeased(Entry::Working(id.clone()), Content::Host("host".into())),
@@ -213,10 +221,8 @@ impl World {
     /// The job is done, as settling writes it; names what is to be looked at.
     fn finish(&mut self, id: &JobId) -> Vec<ResourceRef> {
         let job = self.job(id).clone();
-        let entries =
-            [Entry::Job, Entry::Step, Entry::Ready, Entry::Waiting, Entry::Working];
-        let mut effects: Vec<_> =
-            entries.map(|entry| Effect::Remove(entry(id.clone()))).to_vec();
+        let entries = [Entry::Job, Entry::Step, Entry::Ready, Entry::Waiting, Entry::Working];
+        let mut effects: Vec<_> = entries.map(|entry| Effect::Remove(entry(id.clone()))).to_vec();
         if job.is_last {
             let says = format!("{}_COMPLETED", job.action.state_word());
             let state = Content::State(State::new(job.version, says));
@@ -266,6 +272,23 @@ fn of(kind: &str, id: &str) -> ResourceRef {
     ResourceRef::new(kind, id)
 }
 
+/// A world of things that choose their templates themselves: `heat` and `watch` name them. `h1 h2`
+/// are of the heat worker, `w1 w2` of the monitoring worker; the params of all are `name` and
+/// `friend`, the name of the thing that `friend_id` points at.
+fn things() -> World {
+    let templates = [(HEAT, field("heat")), (WATCH, field("watch"))];
+    let mut world = World::new(vec![schema("thing", &[("friend_id", "thing")], &templates)]);
+    for (id, handler) in [("h1", HEAT), ("h2", HEAT), ("w1", WATCH), ("w2", WATCH)] {
+        let params = [("name", field("name")), ("friend", far("name", "friend_id?"))];
+        world.template(id, handler, &params);
+    }
+    world
+}
+
+fn thing(id: &str) -> ResourceRef {
+    of("thing", id)
+}
+
 fn names<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
     names.map(str::to_owned).into()
 }
@@ -275,10 +298,7 @@ fn handler(name: &str, after: &[&str], update: UpdateStyle) -> Handler {
 }
 
 fn two_handlers() -> Vec<Handler> {
-    vec![
-        handler(HEAT, &[], UpdateStyle::Modify),
-        handler(WATCH, &[HEAT], UpdateStyle::Recreate),
-    ]
+    vec![handler(HEAT, &[], UpdateStyle::Modify), handler(WATCH, &[HEAT], UpdateStyle::Recreate)]
 }
 
 /// A schema with relations (`field`, `kind`) and templates (`handler`, `mapping`).
@@ -300,7 +320,8 @@ fn field(field: &str) -> Mapping {
     Mapping::Field { field: field.to_owned(), walk: Walk::default() }
 }
 
-/// A field at the end of a walk over `id` or `id:kind` steps; a `?` at the end ignores what is missing.
+/// A field at the end of a walk over `id` or `id:kind` steps; a `?` at the end ignores what is
+/// missing.
 fn far(field: &str, path: &str) -> Mapping {
     Mapping::Field { field: field.to_owned(), walk: walk(path) }
 }
@@ -330,8 +351,7 @@ fn matching(subject: Mapping, pattern: &str) -> Test {
 }
 
 fn walk(path: &str) -> Walk {
-    let (path, ignore_missing) =
-        path.strip_suffix('?').map_or((path, false), |path| (path, true));
+    let (path, ignore_missing) = path.strip_suffix('?').map_or((path, false), |path| (path, true));
     let step = |step: &str| {
         let (id, kind) = step.split_once(':').map_or((step, None), |(id, k)| (id, Some(k)));
         let id = if id == "@" { IdField::Element } else { IdField::Named(id.to_owned()) };

@@ -35,7 +35,11 @@ fn for_devices(template: &str) -> Mapping {
 
 pub(super) fn world() -> World {
     let simple = |kind: &str| {
-        schema(kind, &[], &[(HEAT, constant(kind)), (WATCH, constant(format!("{kind}_monitoring")))])
+        schema(
+            kind,
+            &[],
+            &[(HEAT, constant(kind)), (WATCH, constant(format!("{kind}_monitoring")))],
+        )
     };
     let port = [(HEAT, for_devices("port")), (WATCH, for_devices("port_monitoring"))];
     let mut world = World::new(vec![
@@ -45,35 +49,43 @@ pub(super) fn world() -> World {
         simple("gw_interface"),
         schema("subnet", &[("network_id", "network")], &[(HEAT, constant("subnet"))]),
     ]);
-    world.template("port", HEAT, &[
-        ("virtual_network", output("id", "network_id:network")),
-        ("virtual_machine", field("device_id")),
-        ("name", field("id")),
-        ("admin_state_up", field("admin_state_up")),
-        ("virtual_machine_interface_allowed_address_pairs", field("allowed_address_pairs")),
-        ("virtual_machine_interface_mac_address", field("mac_address")),
-        ("device_owner", field("device_owner")),
-        ("uuid", field("id")),
-        ("jinja_fixed_ips", field("fixed_ips")),
-        (
-            "jinja_force_dependency_cfg",
-            owned_by(
-                "network:common_function_gateway",
-                far("id", "device_id:common_function_gateway?"),
+    world.template(
+        "port",
+        HEAT,
+        &[
+            ("virtual_network", output("id", "network_id:network")),
+            ("virtual_machine", field("device_id")),
+            ("name", field("id")),
+            ("admin_state_up", field("admin_state_up")),
+            ("virtual_machine_interface_allowed_address_pairs", field("allowed_address_pairs")),
+            ("virtual_machine_interface_mac_address", field("mac_address")),
+            ("device_owner", field("device_owner")),
+            ("uuid", field("id")),
+            ("jinja_fixed_ips", field("fixed_ips")),
+            (
+                "jinja_force_dependency_cfg",
+                owned_by(
+                    "network:common_function_gateway",
+                    far("id", "device_id:common_function_gateway?"),
+                ),
             ),
-        ),
-        (
-            "jinja_force_dependency_gw_interface",
-            owned_by("network:gw_interface", far("id", "device_id:gw_interface")),
-        ),
-        ("jinja_subnets", each("fixed_ips", "", output("id", "subnet_id:subnet"))),
-    ]);
-    world.template("port_monitoring", WATCH, &[
-        ("device_owner", field("device_owner")),
-        ("attached", field("attached")),
-        ("vmi_fq_name", output("fq_name", "")),
-        ("vmi_uuid", output("id", "")),
-    ]);
+            (
+                "jinja_force_dependency_gw_interface",
+                owned_by("network:gw_interface", far("id", "device_id:gw_interface")),
+            ),
+            ("jinja_subnets", each("fixed_ips", "", output("id", "subnet_id:subnet"))),
+        ],
+    );
+    world.template(
+        "port_monitoring",
+        WATCH,
+        &[
+            ("device_owner", field("device_owner")),
+            ("attached", field("attached")),
+            ("vmi_fq_name", output("fq_name", "")),
+            ("vmi_uuid", output("id", "")),
+        ],
+    );
     for kind in ["network", "common_function_gateway"] {
         world.template(kind, HEAT, &[]);
         world.template(&format!("{kind}_monitoring"), WATCH, &[]);
@@ -84,7 +96,8 @@ pub(super) fn world() -> World {
     world
 }
 
-/// The recorded moment: the first version is done, the gateway's jobs are open, the second version arrives.
+/// The recorded moment: the first version is done, the gateway's jobs are open, the second version
+/// arrives.
 fn at_the_update() -> World {
     let mut world = world();
     let port = of("port", PORT);
@@ -124,11 +137,10 @@ fn monitoring_params(attached: bool) -> Vec<Param> {
 fn the_update_of_the_seed_port_yields_the_three_jobs_of_the_page() {
     let mut world = at_the_update();
     let port = of("port", PORT);
-    assert_eq!(world.turn(&port), [
-        "delete:monitoring_worker?",
-        "modify:heat_worker",
-        "create:monitoring_worker"
-    ]);
+    assert_eq!(
+        world.turn(&port),
+        ["delete:monitoring_worker?", "modify:heat_worker", "create:monitoring_worker"]
+    );
     // The page: the first job waits for the gateway's heat job alone, not for its monitoring job.
     assert_eq!(
         world.waits_for(&port),
@@ -143,7 +155,10 @@ fn the_update_of_the_seed_port_yields_the_three_jobs_of_the_page() {
         let action = (job.action, &job.handler);
         let (prefix, suffix) = job.id.as_str().rsplit_once(':').unwrap();
         assert_eq!(prefix, format!("{}:{}:port:{PORT}:2", action.0, action.1));
-        assert!(suffix.len() == 5 && suffix.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()));
+        assert!(
+            suffix.len() == 5
+                && suffix.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        );
     }
     assert_eq!(down.on_failure, OnFailure::Ignore);
     assert_eq!(modify.dependency, BTreeSet::from([down.id.clone()]));
@@ -163,20 +178,23 @@ fn the_params_of_the_seed_port_are_those_of_the_page() {
     let gateway = ("common_function_gateway", GATEWAY);
     let subnets =
         ParamValue::List(vec![stack_output("jinja_subnets", "id", "subnet", SUBNET, &[])]);
-    assert_eq!(modify.params, [
-        value("admin_state_up", json!(true), &[]),
-        value("device_owner", json!("network:common_function_gateway"), &[]),
-        value("jinja_fixed_ips", body(true)["fixed_ips"].clone(), &[]),
-        value("jinja_force_dependency_cfg", json!(GATEWAY), &[gateway, gateway]),
-        value("jinja_force_dependency_gw_interface", Json::Null, &[]),
-        param("jinja_subnets", subnets, &[subnet, subnet]),
-        value("name", json!(PORT), &[]),
-        value("uuid", json!(PORT), &[]),
-        value("virtual_machine", json!(GATEWAY), &[]),
-        value("virtual_machine_interface_allowed_address_pairs", json!([]), &[]),
-        value("virtual_machine_interface_mac_address", json!("fa:16:3e:0c:b0:eb"), &[]),
-        stack_output("virtual_network", "id", "network", NETWORK, &[network, network]),
-    ]);
+    assert_eq!(
+        modify.params,
+        [
+            value("admin_state_up", json!(true), &[]),
+            value("device_owner", json!("network:common_function_gateway"), &[]),
+            value("jinja_fixed_ips", body(true)["fixed_ips"].clone(), &[]),
+            value("jinja_force_dependency_cfg", json!(GATEWAY), &[gateway, gateway]),
+            value("jinja_force_dependency_gw_interface", Json::Null, &[]),
+            param("jinja_subnets", subnets, &[subnet, subnet]),
+            value("name", json!(PORT), &[]),
+            value("uuid", json!(PORT), &[]),
+            value("virtual_machine", json!(GATEWAY), &[]),
+            value("virtual_machine_interface_allowed_address_pairs", json!([]), &[]),
+            value("virtual_machine_interface_mac_address", json!("fa:16:3e:0c:b0:eb"), &[]),
+            stack_output("virtual_network", "id", "network", NETWORK, &[network, network]),
+        ]
+    );
 }
 
 #[test]

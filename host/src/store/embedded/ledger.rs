@@ -1,0 +1,317 @@
+//! What happens inside one transaction of the file: compares, writes, leases, the bounds of the history.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Result, Transaction, TransactionBehavior, params};
+
+use super::schema::ORDINAL_BITS;
+use super::{Options, Role};
+use crate::store::{Compare, LeaseId, Outcome, StoreError, Txn, Write};
+
+/// What a row of the history weighs beyond its key and value.
+const ROW_BYTES: i64 = 64;
+/// Rows of the history dropped per transaction at least, if so many are due.
+const TRIM_ROWS: usize = 512;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Counters {
+    revision: i64,
+    /// History is whole after this revision.
+    oldest: i64,
+    /// The weight of the rows after `oldest`.
+    history_bytes: i64,
+}
+
+/// Where the newest row of a key lies, and when the key came into being.
+#[derive(Clone, Copy)]
+struct Newest {
+    at: i64,
+    created: i64,
+}
+
+/// What the writer learns from a committed ledger.
+pub(super) struct Closed {
+    pub(super) revision: u64,
+    /// When the first lease ends, in milliseconds since 1970.
+    pub(super) next_end_ms: Option<i64>,
+    /// Whether the history is still beyond its bounds.
+    pub(super) trim_due: bool,
+}
+
+/// One transaction of the file, which carries many of the callers'.
+pub(super) struct Ledger<'c> {
+    tx: Transaction<'c>,
+    options: Options,
+    begun: Counters,
+    now: Counters,
+    rows: usize,
+}
+
+impl<'c> Ledger<'c> {
+    /// Begins; no other process writes until this ends.
+    pub(super) fn begin(connection: &'c mut Connection, options: Options) -> Result<Self> {
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let begun = tx
+            .prepare_cached("SELECT revision, oldest, history_bytes FROM counter")?
+            .query_row([], |row| {
+                Ok(Counters { revision: row.get(0)?, oldest: row.get(1)?, history_bytes: row.get(2)? })
+            })?;
+        Ok(Self { tx, options, begun, now: begun, rows: 0 })
+    }
+
+    /// Trims and commits. When this returns, everything is on disk.
+    pub(super) fn commit(mut self) -> Result<Closed> {
+        self.trim()?;
+        if self.now != self.begun {
+            let sql = "UPDATE counter SET revision = ?1, oldest = ?2, history_bytes = ?3";
+            let Counters { revision, oldest, history_bytes } = self.now;
+            self.tx.prepare_cached(sql)?.execute([revision, oldest, history_bytes])?;
+        }
+        let closed = Closed {
+            revision: self.now.revision.cast_unsigned(),
+            next_end_ms: next_end_ms(&self.tx)?,
+            trim_due: self.trims() && self.is_far_over(),
+        };
+        self.tx.commit()?;
+        Ok(closed)
+    }
+
+    /// One transaction of a caller: compares first, then writes.
+    pub(super) fn transact(&mut self, txn: &Txn) -> Result<std::result::Result<Outcome, StoreError>> {
+        for compare in &txn.compares {
+            if !self.holds(compare)? {
+                return Ok(Ok(Outcome::Conflict(self.now.revision.cast_unsigned())));
+            }
+        }
+        for write in &txn.writes {
+            if let Write::Put { lease: Some(lease), .. } = write
+                && !self.has_lease(*lease)?
+            {
+                return Ok(Err(StoreError::LeaseLost(*lease)));
+            }
+        }
+        let mut at = self.next_at();
+        for write in &txn.writes {
+            match write {
+                Write::Put { key, value, lease } => self.put(at, key.as_bytes(), value, *lease)?,
+                Write::Delete { key } => {
+                    if !self.delete(at, key.as_bytes())? {
+                        continue;
+                    }
+                }
+            }
+            at += 1;
+        }
+        self.advance(at);
+        Ok(Ok(Outcome::Committed(self.now.revision.cast_unsigned())))
+    }
+
+    fn holds(&self, compare: &Compare) -> Result<bool> {
+        let newest = self.newest(compare.key().as_bytes())?;
+        Ok(match compare {
+            Compare::Absent(_) => newest.is_none(),
+            Compare::Present(_) => newest.is_some(),
+            Compare::Modified(_, revision) => {
+                newest.is_some_and(|newest| revision_of(newest.at).cast_unsigned() == *revision)
+            }
+            Compare::Created(_, revision) => {
+                newest.is_some_and(|newest| newest.created.cast_unsigned() == *revision)
+            }
+        })
+    }
+
+    fn newest(&self, key: &[u8]) -> Result<Option<Newest>> {
+        self.tx
+            .prepare_cached("SELECT at, created FROM entry WHERE key = ?1")?
+            .query_row([key], |row| Ok(Newest { at: row.get(0)?, created: row.get(1)? }))
+            .optional()
+    }
+
+    /// The place of the first row of the next revision.
+    fn next_at(&self) -> i64 {
+        (self.now.revision + 1) << ORDINAL_BITS
+    }
+
+    /// Moves on if rows were written up to `at`.
+    fn advance(&mut self, at: i64) {
+        if at > self.next_at() {
+            self.now.revision += 1;
+        }
+    }
+
+    fn put(&mut self, at: i64, key: &[u8], value: &[u8], lease: Option<LeaseId>) -> Result<()> {
+        let lease = lease.map(|lease| lease.0);
+        let newest = self.newest(key)?;
+        let created = newest.map_or(revision_of(at), |newest| newest.created);
+        if let Some(newest) = newest {
+            self.tx
+                .prepare_cached("UPDATE entry SET at = ?2, lease = ?3 WHERE key = ?1")?
+                .execute(params![key, at, lease])?;
+            self.forget(newest)?;
+        } else {
+            self.tx
+                .prepare_cached("INSERT INTO entry (key, at, created, lease) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![key, at, created, lease])?;
+        }
+        self.record(at, key, created, Some(value))
+    }
+
+    /// Whether there was such a key.
+    fn delete(&mut self, at: i64, key: &[u8]) -> Result<bool> {
+        let Some(newest) = self.newest(key)? else { return Ok(false) };
+        self.tx.prepare_cached("DELETE FROM entry WHERE key = ?1")?.execute([key])?;
+        self.forget(newest)?;
+        self.record(at, key, 0, None)?;
+        Ok(true)
+    }
+
+    /// A row that history no longer needs was kept only because it was the newest of its key.
+    fn forget(&mut self, newest: Newest) -> Result<()> {
+        if revision_of(newest.at) <= self.now.oldest {
+            self.tx
+                .prepare_cached("DELETE FROM history WHERE at = ?1")?
+                .execute([newest.at])?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, at: i64, key: &[u8], created: i64, value: Option<&[u8]>) -> Result<()> {
+        self.tx
+            .prepare_cached("INSERT INTO history (at, key, created, value) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![at, key, created, value])?;
+        self.rows += 1;
+        let bytes = key.len() + value.map_or(0, <[u8]>::len);
+        self.now.history_bytes += i64::try_from(bytes).unwrap_or(i64::MAX - ROW_BYTES) + ROW_BYTES;
+        Ok(())
+    }
+
+    fn has_lease(&self, lease: LeaseId) -> Result<bool> {
+        self.tx.prepare_cached("SELECT 1 FROM lease WHERE id = ?1")?.exists([lease.0])
+    }
+
+    /// A new lease.
+    pub(super) fn grant(&mut self, ttl: Duration, now_ms: i64) -> Result<LeaseId> {
+        let ttl_ms = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+        let of_host = self.options.role == Role::Host;
+        self.tx
+            .prepare_cached("INSERT INTO lease (ttl_ms, ends_ms, of_host) VALUES (?1, ?2, ?3)")?
+            .execute(params![ttl_ms, now_ms.saturating_add(ttl_ms), of_host])?;
+        Ok(LeaseId(self.tx.last_insert_rowid()))
+    }
+
+    /// Whether the lease was still there to be kept.
+    pub(super) fn keep(&mut self, lease: LeaseId, now_ms: i64) -> Result<bool> {
+        let room = i64::MAX - now_ms;
+        let sql = "UPDATE lease SET ends_ms = ?2 + min(ttl_ms, ?3) WHERE id = ?1";
+        Ok(self.tx.prepare_cached(sql)?.execute([lease.0, now_ms, room])? > 0)
+    }
+
+    /// Ends a lease: its keys go, as one revision.
+    pub(super) fn end(&mut self, lease: LeaseId) -> Result<()> {
+        let keys: Vec<Vec<u8>> = {
+            // More keys than places in a revision go in several.
+            let sql = "SELECT key FROM entry WHERE lease = ?1 ORDER BY key LIMIT ?2";
+            let mut statement = self.tx.prepare_cached(sql)?;
+            let most = (1_i64 << ORDINAL_BITS) - 1;
+            statement.query_map([lease.0, most], |row| row.get(0))?.collect::<Result<_>>()?
+        };
+        if keys.is_empty() {
+            self.tx.prepare_cached("DELETE FROM lease WHERE id = ?1")?.execute([lease.0])?;
+            return Ok(());
+        }
+        let mut at = self.next_at();
+        for key in &keys {
+            self.delete(at, key)?;
+            at += 1;
+        }
+        self.advance(at);
+        self.end(lease)
+    }
+
+    /// Ends the leases whose time is over.
+    pub(super) fn expire(&mut self, now_ms: i64) -> Result<()> {
+        self.end_all("SELECT id FROM lease WHERE ends_ms <= ?1 ORDER BY id", now_ms)
+    }
+
+    /// Ends the leases of former hosts.
+    pub(super) fn end_hosts(&mut self) -> Result<()> {
+        self.end_all("SELECT id FROM lease WHERE of_host = ?1 ORDER BY id", 1)
+    }
+
+    fn end_all(&mut self, sql: &str, value: i64) -> Result<()> {
+        let ended: Vec<LeaseId> = {
+            let mut statement = self.tx.prepare_cached(sql)?;
+            statement.query_map([value], |row| row.get(0).map(LeaseId))?.collect::<Result<_>>()?
+        };
+        ended.into_iter().try_for_each(|lease| self.end(lease))
+    }
+
+    /// Only the host trims: it is the one that knows the bounds its owner wants.
+    fn trims(&self) -> bool {
+        self.options.role == Role::Host
+    }
+
+    fn is_over(&self, counters: Counters) -> bool {
+        let revisions = (counters.revision - counters.oldest).cast_unsigned();
+        revisions > self.options.history_revisions_max
+            || counters.history_bytes.cast_unsigned() > self.options.history_bytes_max
+    }
+
+    /// Whether so much is over that trimming pays.
+    fn is_far_over(&self) -> bool {
+        let Options { history_revisions_max, history_bytes_max, .. } = self.options;
+        let revisions = (self.now.revision - self.now.oldest).cast_unsigned();
+        revisions > history_revisions_max.saturating_add(history_revisions_max / 16)
+            || self.now.history_bytes.cast_unsigned()
+                > history_bytes_max.saturating_add(history_bytes_max / 16)
+    }
+
+    /// Drops the oldest revisions until the history is within its bounds, but no more than a few rows at once.
+    fn trim(&mut self) -> Result<()> {
+        if !self.trims() || !self.is_far_over() {
+            return Ok(());
+        }
+        let from = self.now.oldest;
+        let kept = self.find_cut(TRIM_ROWS.max(2 * self.rows))?;
+        // A value that is still the newest of its key stays; `forget` takes it when its time comes.
+        let sql = "DELETE FROM history WHERE at >= ?1 AND at < ?2 AND NOT EXISTS
+                   (SELECT 1 FROM entry WHERE entry.key = history.key AND entry.at = history.at)";
+        self.tx
+            .prepare_cached(sql)?
+            .execute([(from + 1) << ORDINAL_BITS, (kept.oldest + 1) << ORDINAL_BITS])?;
+        self.now = kept;
+        Ok(())
+    }
+
+    /// The counters after the cut: whole revisions, at least one, about `rows_max` rows.
+    fn find_cut(&self, rows_max: usize) -> Result<Counters> {
+        let sql = "SELECT at, length(key) + coalesce(length(value), 0) FROM history
+                   WHERE at >= ?1 ORDER BY at";
+        let mut statement = self.tx.prepare_cached(sql)?;
+        let mut rows = statement.query([(self.now.oldest + 1) << ORDINAL_BITS])?;
+        let mut cut = self.now;
+        let mut seen = 0;
+        while let Some(row) = rows.next()? {
+            let revision = revision_of(row.get(0)?);
+            if revision != cut.oldest {
+                if seen >= rows_max || (seen > 0 && !self.is_over(cut)) {
+                    return Ok(cut);
+                }
+                cut.oldest = revision;
+            }
+            cut.history_bytes -= row.get::<_, i64>(1)? + ROW_BYTES;
+            seen += 1;
+        }
+        Ok(cut)
+    }
+}
+
+/// When the first lease ends, in milliseconds since 1970.
+pub(super) fn next_end_ms(connection: &Connection) -> Result<Option<i64>> {
+    connection.prepare_cached("SELECT min(ends_ms) FROM lease")?.query_row([], |row| row.get(0))
+}
+
+/// The revision of the row at this place.
+pub(super) fn revision_of(at: i64) -> i64 {
+    at >> ORDINAL_BITS
+}

@@ -1,0 +1,135 @@
+//! Requests and their answers.
+
+use std::fmt;
+
+use crate::{Failure, Json};
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Read.
+    Get,
+    /// Make.
+    Post,
+    /// Replace.
+    Put,
+    /// Change.
+    Patch,
+    /// Remove.
+    Delete,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        })
+    }
+}
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What it asks for.
+    pub method: Method,
+    /// Absolute, `http` or `https`.
+    pub url: String,
+    /// Names and values, in order.
+    pub headers: Vec<(String, String)>,
+    /// Empty for none.
+    pub body: Vec<u8>,
+    /// Milliseconds for connecting, for the first byte of the answer, and between two of its bytes.
+    pub timeout_ms: u64,
+    /// Bytes of the answer's body that are read; more is an error.
+    pub body_bytes_max: usize,
+}
+
+impl Request {
+    /// Without headers and body, with 20 seconds and 8 MiB.
+    pub fn new(method: Method, url: impl Into<String>) -> Self {
+        Self {
+            method,
+            url: url.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            timeout_ms: 20_000,
+            body_bytes_max: 8 << 20,
+        }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets a JSON body and its content type.
+    #[must_use]
+    pub fn json(mut self, body: &Json) -> Self {
+        self.body = body.to_string().into_bytes();
+        self.header("content-type", "application/json")
+    }
+}
+
+/// One answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Names and values, in order.
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The first header of this name, whatever its case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON, `None` if it is none.
+    pub fn json(&self) -> Option<Json> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpError {
+    /// The host does not let the plugin ask there, or the request is none: another try is of no use.
+    Refused(String),
+    /// No connection, no answer in time, an answer broken off: the request may or may not have had an effect.
+    Trouble(String),
+    /// The answer's body has more bytes than the request allows.
+    TooLarge {
+        /// What it allows.
+        body_bytes_max: usize,
+    },
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(why) | Self::Trouble(why) => f.write_str(why),
+            Self::TooLarge { body_bytes_max } => {
+                write!(f, "the answer has more than {body_bytes_max} bytes")
+            }
+        }
+    }
+}
+
+impl From<HttpError> for Failure {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Trouble(_) => Self::Retry(error.to_string()),
+            HttpError::Refused(_) | HttpError::TooLarge { .. } => Self::Fatal(error.to_string()),
+        }
+    }
+}
