@@ -160,7 +160,8 @@ impl Settings {
             file.only_known_keys()?;
         }
         let name = file.as_ref().map_or(FILE, |file| &file.name);
-        let mut plugins = tables.map_or_else(|| Ok(BTreeMap::new()), |t| plugins::tables(name, t))?;
+        let mut plugins =
+            tables.map_or_else(|| Ok(BTreeMap::new()), |t| plugins::tables(name, t))?;
         plugins::add_flags(&mut plugins, flags)?;
         let unknown = plugins::add_variables(&mut plugins, environment)?;
         plugins::add_config_flags(&mut plugins, flags)?;

@@ -113,7 +113,9 @@ fn config_flag(text: &str) -> Result<(&str, &str, &str)> {
     });
     // The text is not repeated: a secret may stand in it.
     let Some((name, key, value)) = parts else {
-        bail!("--config must be plugin.key=value, as heat_worker.heat_url=http://127.0.0.1:8004/v1");
+        bail!(
+            "--config must be plugin.key=value, as heat_worker.heat_url=http://127.0.0.1:8004/v1"
+        );
     };
     known_as_name("--config", name)?;
     Ok((name, key, value))
