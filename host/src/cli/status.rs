@@ -1,4 +1,5 @@
-//! `stokehold status`: made from the store alone, so it works beside a running host and without one.
+//! `stokehold status`: made from the store alone, so it works beside a running host and without
+//! one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

@@ -121,8 +121,8 @@ fn config_flag(text: &str) -> Result<(&str, &str, &str)> {
     Ok((name, key, value))
 }
 
-/// `STOKEHOLD_PLUGIN_<NAME>_<KEY>`, for the longest plugin name that file or flags mention. Gives back the
-/// variables under our prefix that mean nothing.
+/// `STOKEHOLD_PLUGIN_<NAME>_<KEY>`, for the longest plugin name that file or flags mention. Gives
+/// back the variables under our prefix that mean nothing.
 ///
 /// # Errors
 /// A variable for a plugin that nobody mentions: where its name ends and its key begins cannot be told.

@@ -153,8 +153,12 @@ fn secrets_are_shown_by_nothing() {
 
 #[test]
 fn grants_add_up_and_config_is_overlaid() {
-    let file = "[plugins.heat_worker]\nhttp = [\"Heat:8004\"]\ncall_ms_max = 5\n\
-                config = { heat_url = \"file\", user = \"file\", region = \"file\" }\n[plugins.heat]";
+    let file = "
+        [plugins.heat_worker]
+        http = [\"Heat:8004\"]
+        call_ms_max = 5
+        config = { heat_url = \"file\", user = \"file\", region = \"file\" }
+        [plugins.heat]";
     let variables = environment(&[
         ("STOKEHOLD_PLUGIN_HEAT_WORKER_USER", "variable"),
         ("STOKEHOLD_PLUGIN_HEAT_WORKER_HEAT_URL", "variable"),

@@ -53,7 +53,7 @@ macro_rules! export_worker {
         #[allow(unsafe_code, missing_docs, clippy::all, clippy::pedantic)]
         const _: () = {
             type Exported = $crate::wasm::ExportedWorker<$worker>;
-            $crate::wasm::worker::export!(Exported with_types_in $crate::wasm::worker);
+    $crate::wasm::worker::export!(Exported with_types_in $crate::wasm::worker);
         };
     };
 }
@@ -66,7 +66,7 @@ macro_rules! export_prober {
         #[allow(unsafe_code, missing_docs, clippy::all, clippy::pedantic)]
         const _: () = {
             type Exported = $crate::wasm::ExportedProber<$prober>;
-            $crate::wasm::watcher::export!(Exported with_types_in $crate::wasm::watcher);
+    $crate::wasm::watcher::export!(Exported with_types_in $crate::wasm::watcher);
         };
     };
 }

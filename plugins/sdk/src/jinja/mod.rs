@@ -59,7 +59,9 @@ fn value(json: &Json) -> Value {
         },
         Json::String(text) => Value::from(text.as_str()),
         Json::Array(items) => items.iter().map(value).collect(),
-        Json::Object(fields) => Value::from_pairs(fields.iter().map(|(k, v)| (k.as_str(), value(v)))),
+        Json::Object(fields) => {
+            Value::from_pairs(fields.iter().map(|(k, v)| (k.as_str(), value(v))))
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use super::watcher::exports::stokehold::worker::prober;
 use super::worker::stokehold::worker::{log, monitor, params, stack_output, types};
 use crate::{
-    Action, Description, Failure, Grant, Job, Json, Level, Limit, Mapping, NamedError, Next, Output,
-    OutputFault, ParamError, Probing, ResourceRef, Stack, Subject, Target, UpdateStyle,
+    Action, Description, Failure, Grant, Job, Json, Level, Limit, Mapping, NamedError, Next,
+    Output, OutputFault, ParamError, Probing, ResourceRef, Stack, Subject, Target, UpdateStyle,
 };
 
 pub(super) fn job(given: types::Job, resource_input: Json) -> Job {

@@ -43,8 +43,9 @@ impl<T: Prober> prober::Guest for ExportedProber<T> {
     }
 
     fn probe(given: prober::Subject) -> Result<prober::Status, types::Failure> {
-        let properties = serde_json::from_str(&given.properties)
-            .map_err(|e| Failure::fatal(format!("cannot read properties of {}: {e}", given.name)))?;
+        let properties = serde_json::from_str(&given.properties).map_err(|e| {
+            Failure::fatal(format!("cannot read properties of {}: {e}", given.name))
+        })?;
         Ok(T::probe(&Imports, &subject(given, properties))?)
     }
 }
