@@ -6,4 +6,5 @@ mod heat;
 mod kill;
 mod replay;
 mod scenario;
+mod store;
 mod tidy;

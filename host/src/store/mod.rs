@@ -1,8 +1,11 @@
 //! Hand 1: keys and bytes that outlive the process. It knows no noun of ours.
 //!
-//! A store has one counter, the revision: every committed transaction is one step. What was committed is on
-//! disk before `commit` returns. Keys are ordered as bytes.
+//! A store has one counter, the revision: every committed transaction that changes something is one step. What
+//! was committed is on disk before `commit` returns. Keys are ordered as bytes.
 
+pub mod embedded;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -79,10 +82,89 @@ pub struct Txn {
     pub writes: Vec<Write>,
 }
 
+impl Txn {
+    /// What it weighs in bytes: its keys and values. `Limits::bytes_max` is the bound.
+    pub fn bytes(&self) -> usize {
+        let compares = self.compares.iter().map(|compare| compare.key().len());
+        let writes = self.writes.iter().map(|write| match write {
+            Write::Put { key, value, .. } => key.len() + value.len(),
+            Write::Delete { key } => key.len(),
+        });
+        compares.chain(writes).sum()
+    }
+}
+
+impl Compare {
+    /// The key it looks at.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Absent(key)
+            | Self::Present(key)
+            | Self::Modified(key, _)
+            | Self::Created(key, _) => key,
+        }
+    }
+}
+
+impl Write {
+    /// The key it changes.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Put { key, .. } | Self::Delete { key } => key,
+        }
+    }
+}
+
+/// How large a transaction may be. Whoever has more to write splits it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most writes of a transaction, and the most compares.
+    pub operations_max: usize,
+    /// The most bytes of a transaction, see [`Txn::bytes`].
+    pub bytes_max: usize,
+}
+
+impl Limits {
+    /// What every store asks of a transaction before it looks at it; answers its weight in bytes.
+    ///
+    /// # Errors
+    /// `Refused` if it is too large, names a key twice or has an empty key.
+    pub fn admit(&self, txn: &Txn) -> Result<usize, StoreError> {
+        let operations = txn.writes.len().max(txn.compares.len());
+        if operations > self.operations_max {
+            return Err(StoreError::Refused(format!(
+                "{operations} operations are more than the {} of one transaction",
+                self.operations_max
+            )));
+        }
+        let bytes = txn.bytes();
+        if bytes > self.bytes_max {
+            return Err(StoreError::Refused(format!(
+                "{bytes} bytes are more than the {} of one transaction",
+                self.bytes_max
+            )));
+        }
+        if txn.compares.iter().any(|compare| compare.key().is_empty()) {
+            return Err(StoreError::Refused("a compare has an empty key".to_owned()));
+        }
+        let mut seen = BTreeSet::new();
+        for key in txn.writes.iter().map(Write::key) {
+            if key.is_empty() {
+                return Err(StoreError::Refused("a write has an empty key".to_owned()));
+            }
+            if !seen.insert(key) {
+                return Err(StoreError::Refused(format!("key {key} is named twice")));
+            }
+        }
+        Ok(bytes)
+    }
+}
+
 /// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is on disk, at this revision.
+    /// It is on disk, at this revision. A transaction that changes nothing (no writes, or only deletions of what
+    /// is not there) makes no revision of its own and answers with the store's.
     Committed(u64),
     /// A comparison did not hold at this revision; nothing was written.
     Conflict(u64),
@@ -124,17 +206,28 @@ pub enum StoreError {
     /// The lease has ended: keys that hung on it are gone.
     #[error("lease {0:?} has ended")]
     LeaseLost(LeaseId),
-    /// The transaction can never be committed as it is: too large, or a key named twice.
+    /// The transaction can never be committed as it is: too large, a key named twice, or an empty key.
     #[error("cannot commit: {0}")]
     Refused(String),
     /// The outcome is unknown or the store cannot be reached; reading back tells.
     #[error("store is out of reach")]
     Unavailable(#[source] anyhow::Error),
+    /// The store cannot be opened as it is.
+    #[error("cannot open store {place}: {reason}")]
+    Unusable {
+        /// Its folder or address.
+        place: String,
+        /// What is in the way, and what helps.
+        reason: String,
+    },
 }
 
 /// What all stores promise; `tests/store` holds every implementation to it.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
+    /// How large a transaction may be.
+    fn limits(&self) -> Limits;
+
     /// One key.
     async fn get(&self, key: &str) -> Result<Option<KeyValue>, StoreError>;
 
@@ -147,8 +240,9 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Page, StoreError>;
 
-    /// Compares and writes in one step. When this returns `Committed`, it is on disk.
-    /// Putting under an ended lease is `LeaseLost`, and nothing is written.
+    /// Compares and writes in one step. When this returns `Committed`, it is on disk. Putting under an ended
+    /// lease is `LeaseLost` (if the compares hold), and nothing is written. Giving up waiting for the answer
+    /// leaves open whether it is committed.
     async fn commit(&self, txn: Txn) -> Result<Outcome, StoreError>;
 
     /// Watches all keys that begin with one of `prefixes`, from the first change after revision `after` on.
@@ -167,7 +261,8 @@ pub trait Store: Send + Sync + 'static {
 /// A running watch; dropping it ends it.
 #[async_trait]
 pub trait Watch: Send {
-    /// Waits for the next changes. Whole revisions, in order, none twice, none left out.
+    /// Waits for the next changes. Whole revisions, in order, none twice, none left out. Giving up waiting (as
+    /// `select!` does) loses nothing.
     ///
     /// # Errors
     /// `Compacted` when the watcher was too slow; `Unavailable` when the stream broke for good. After an error

@@ -54,7 +54,11 @@ impl<'c> Ledger<'c> {
         let begun = tx
             .prepare_cached("SELECT revision, oldest, history_bytes FROM counter")?
             .query_row([], |row| {
-                Ok(Counters { revision: row.get(0)?, oldest: row.get(1)?, history_bytes: row.get(2)? })
+                Ok(Counters {
+                    revision: row.get(0)?,
+                    oldest: row.get(1)?,
+                    history_bytes: row.get(2)?,
+                })
             })?;
         Ok(Self { tx, options, begun, now: begun, rows: 0 })
     }
@@ -77,7 +81,10 @@ impl<'c> Ledger<'c> {
     }
 
     /// One transaction of a caller: compares first, then writes.
-    pub(super) fn transact(&mut self, txn: &Txn) -> Result<std::result::Result<Outcome, StoreError>> {
+    pub(super) fn transact(
+        &mut self,
+        txn: &Txn,
+    ) -> Result<std::result::Result<Outcome, StoreError>> {
         for compare in &txn.compares {
             if !self.holds(compare)? {
                 return Ok(Ok(Outcome::Conflict(self.now.revision.cast_unsigned())));
@@ -150,7 +157,9 @@ impl<'c> Ledger<'c> {
             self.forget(newest)?;
         } else {
             self.tx
-                .prepare_cached("INSERT INTO entry (key, at, created, lease) VALUES (?1, ?2, ?3, ?4)")?
+                .prepare_cached(
+                    "INSERT INTO entry (key, at, created, lease) VALUES (?1, ?2, ?3, ?4)",
+                )?
                 .execute(params![key, at, created, lease])?;
         }
         self.record(at, key, created, Some(value))
@@ -168,16 +177,16 @@ impl<'c> Ledger<'c> {
     /// A row that history no longer needs was kept only because it was the newest of its key.
     fn forget(&mut self, newest: Newest) -> Result<()> {
         if revision_of(newest.at) <= self.now.oldest {
-            self.tx
-                .prepare_cached("DELETE FROM history WHERE at = ?1")?
-                .execute([newest.at])?;
+            self.tx.prepare_cached("DELETE FROM history WHERE at = ?1")?.execute([newest.at])?;
         }
         Ok(())
     }
 
     fn record(&mut self, at: i64, key: &[u8], created: i64, value: Option<&[u8]>) -> Result<()> {
         self.tx
-            .prepare_cached("INSERT INTO history (at, key, created, value) VALUES (?1, ?2, ?3, ?4)")?
+            .prepare_cached(
+                "INSERT INTO history (at, key, created, value) VALUES (?1, ?2, ?3, ?4)",
+            )?
             .execute(params![at, key, created, value])?;
         self.rows += 1;
         let bytes = key.len() + value.map_or(0, <[u8]>::len);

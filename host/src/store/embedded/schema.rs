@@ -20,7 +20,7 @@ const PAGE_BYTES: u64 = 4096;
 /// less per commit; a reopening after a crash reads at most this much.
 const CHECKPOINT_PAGES: i64 = 16_000;
 const WAL_BYTES_MAX: i64 = 128 << 20;
-const CACHE_KIB: i64 = 16 << 10;
+const CACHE_KIB: i64 = 32 << 10;
 /// Statements kept prepared by one connection: all of them.
 const STATEMENTS_MAX: usize = 64;
 

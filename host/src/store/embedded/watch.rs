@@ -51,7 +51,8 @@ impl Watch for EmbeddedWatch {
             return Err(StoreError::Unavailable(anyhow!("the store was closed")));
         }
         let prefixes = self.prefixes.clone();
-        let batch = self.readers.read(move |snapshot| changes(snapshot, &prefixes, shown)).await??;
+        let batch =
+            self.readers.read(move |snapshot| changes(snapshot, &prefixes, shown)).await??;
         self.shown = batch.revision;
         Ok(batch)
     }
