@@ -19,3 +19,28 @@ impl Worker for EchoWorker {
 }
 
 export_worker!(EchoWorker);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use stokehold_sdk::testing::{ScriptedHost, job};
+    use stokehold_sdk::{Action, ResourceRef};
+
+    use super::*;
+
+    fn reported(action: Action) -> Option<Json> {
+        let host = ScriptedHost::new().param("a", 1).param("b", json!(["x"]));
+        let job = job(action, ResourceRef::new("port", "p1"), "");
+        assert_eq!(EchoWorker::handle(&host, &job, None), Ok(Next::Completed));
+        host.finish().reports.remove("echo")
+    }
+
+    #[test]
+    fn what_is_put_up_is_echoed_and_what_is_taken_down_is_not() {
+        let params = json!({"a": 1, "b": ["x"]});
+        assert_eq!(reported(Action::Create), Some(params.clone()));
+        assert_eq!(reported(Action::Modify), Some(params));
+        assert_eq!(reported(Action::Delete), None);
+        assert_eq!(reported(Action::LogicalDelete), None);
+    }
+}

@@ -1,1 +1,41 @@
-//! Placeholder.
+//! `heat_worker`: renders a Jinja2 template and has Heat make a stack of it.
+//!
+//! A call does one step and returns: whether the stack is ready is asked again later, by whichever host.
+
+mod answer;
+mod auth;
+mod body;
+mod checkpoint;
+mod heat;
+mod settings;
+mod work;
+
+use stokehold_sdk::{Description, Failure, Grant, Host, Job, Json, Verdict, Worker, export_worker};
+
+/// The handler.
+pub struct HeatWorker;
+
+impl Worker for HeatWorker {
+    fn describe() -> Description {
+        let asked = Description::new("heat_worker")
+            .limit("call-ms", 90_000)
+            .grant(Grant::http_of("heat_url"))
+            .grant(Grant::http_of("keystone_url"));
+        settings::KEYS.iter().fold(asked, |asked, key| asked.grant(Grant::config(key)))
+    }
+
+    fn handle(host: &dyn Host, job: &Job, checkpoint: Option<Json>) -> Verdict {
+        let verdict = work::step(host, job, checkpoint.as_ref());
+        if let Err(Failure::Fatal(_)) = verdict {
+            host.report("heat_outputs", &Json::Array(Vec::new()));
+            let state = format!("{}_ERROR", job.action.state_word());
+            host.report("orchestration_state", &Json::String(state));
+        }
+        verdict
+    }
+}
+
+export_worker!(HeatWorker);
+
+#[cfg(test)]
+mod tests;

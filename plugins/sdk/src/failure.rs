@@ -122,6 +122,12 @@ impl From<NamedError> for Failure {
     }
 }
 
+impl From<Box<NamedError>> for Failure {
+    fn from(named: Box<NamedError>) -> Self {
+        (*named).into()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

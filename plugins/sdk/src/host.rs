@@ -51,7 +51,7 @@ pub trait Host: Outside {
     fn resolve(&self, name: &str) -> Result<Json, ParamError>;
 
     /// All params as one JSON object, or the first one that cannot be had.
-    fn resolve_all(&self) -> Result<Json, NamedError>;
+    fn resolve_all(&self) -> Result<Json, Box<NamedError>>;
 
     /// Sets the stack record of the job's own resource; the last call counts.
     fn publish(&self, stack: &Stack);

@@ -133,3 +133,47 @@ impl From<HttpError> for Failure {
         }
     }
 }
+
+/// A text as one segment of a path: all but letters, digits and `-._~:` is percent-encoded.
+pub fn path_segment(text: &str) -> String {
+    use fmt::Write as _;
+
+    let mut segment = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
+            segment.push(char::from(byte));
+        } else {
+            let _ = write!(segment, "%{byte:02X}");
+        }
+    }
+    segment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_holds_nothing_that_a_path_gives_a_meaning() {
+        assert_eq!(path_segment("port_a-1.b~:c"), "port_a-1.b~:c");
+        assert_eq!(path_segment("a b/c?d:e%ż"), "a%20b%2Fc%3Fd%3Ae%25%C5%BC");
+    }
+
+    #[test]
+    fn headers_are_found_whatever_their_case() {
+        let headers = vec![("LOCATION".to_owned(), "x".to_owned())];
+        let response = Response { status: 302, headers, body: Vec::new() };
+        assert_eq!(response.header("location"), Some("x"));
+        assert_eq!(response.header("other"), None);
+    }
+
+    #[test]
+    fn only_trouble_on_the_way_is_worth_another_try() {
+        let trouble = HttpError::Trouble("connection refused".to_owned());
+        assert_eq!(Failure::from(trouble), Failure::retry("connection refused"));
+        let refused = HttpError::Refused("not granted".to_owned());
+        assert_eq!(Failure::from(refused), Failure::fatal("not granted"));
+        let large = HttpError::TooLarge { body_bytes_max: 5 };
+        assert_eq!(Failure::from(large), Failure::fatal("the answer has more than 5 bytes"));
+    }
+}

@@ -76,8 +76,12 @@ pub struct ScriptedHost {
     stacks: BTreeMap<ResourceRef, Stack>,
     states: BTreeMap<ResourceRef, Json>,
     script: RefCell<VecDeque<Exchange>>,
+    network: Option<Network>,
     seen: RefCell<Seen>,
 }
+
+/// Answers requests in place of a script.
+type Network = Box<dyn Fn(&Request) -> Answer>;
 
 /// What a plugin did.
 #[derive(Clone, Debug, Default)]
@@ -149,6 +153,13 @@ impl ScriptedHost {
         self
     }
 
+    /// All requests are answered by this function, and nothing is expected.
+    #[must_use]
+    pub fn network(mut self, answer: impl Fn(&Request) -> Answer + 'static) -> Self {
+        self.network = Some(Box::new(answer));
+        self
+    }
+
     /// What the plugin did until now.
     pub fn seen(&self) -> Seen {
         self.seen.borrow().clone()
@@ -185,6 +196,9 @@ impl Outside for ScriptedHost {
 
     fn http(&self, request: &Request) -> Result<Response, HttpError> {
         self.seen.borrow_mut().requests.push(request.clone());
+        if let Some(network) = &self.network {
+            return network(request);
+        }
         let asked = format!("{} {}", request.method, request.url);
         let Some(next) = self.script.borrow_mut().pop_front() else {
             panic!("a request that nobody expected: {asked}")
@@ -204,10 +218,10 @@ impl Host for ScriptedHost {
         self.params.get(name).cloned().unwrap_or_else(unknown)
     }
 
-    fn resolve_all(&self) -> Result<Json, NamedError> {
+    fn resolve_all(&self) -> Result<Json, Box<NamedError>> {
         let named = |(name, value): (&String, &Result<Json, ParamError>)| match value {
             Ok(value) => Ok((name.clone(), value.clone())),
-            Err(error) => Err(NamedError { name: name.clone(), error: error.clone() }),
+            Err(error) => Err(Box::new(NamedError { name: name.clone(), error: error.clone() })),
         };
         self.params.iter().map(named).collect::<Result<_, _>>().map(Json::Object)
     }

@@ -59,16 +59,12 @@ fn split_from_the_right(text: &str, mark: Option<&str>, splits_max: Option<i64>)
     let pieces_max = splits_max
         .and_then(|max| usize::try_from(max).ok())
         .map_or(usize::MAX, |max| max.saturating_add(1));
-    let mut pieces: Vec<&str> = match mark {
-        Some(mark) => text.rsplitn(pieces_max, mark).collect(),
-        None => {
-            let pieces = text.trim_end().rsplitn(pieces_max, char::is_whitespace);
-            pieces.map(str::trim_end).collect()
-        }
+    let Some(mark) = mark else {
+        let pieces = text.trim_end().rsplitn(pieces_max, char::is_whitespace).map(str::trim_end);
+        let pieces: Vec<&str> = pieces.filter(|piece| !piece.is_empty()).collect();
+        return pieces.into_iter().rev().map(Value::from).collect();
     };
-    if mark.is_none() {
-        pieces.retain(|piece| !piece.is_empty());
-    }
+    let pieces: Vec<&str> = text.rsplitn(pieces_max, mark).collect();
     pieces.into_iter().rev().map(Value::from).collect()
 }
 

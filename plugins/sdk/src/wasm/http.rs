@@ -126,7 +126,9 @@ fn trouble(why: &str) -> HttpError {
 /// Which error codes no other try can mend, and the words for those an operator meets.
 fn failed(code: &ErrorCode) -> HttpError {
     match code {
-        ErrorCode::HttpRequestDenied => refused("the host of stokehold did not grant it"),
+        ErrorCode::HttpRequestDenied => {
+            refused("not granted: the operator grants a plugin the hosts it may ask (grant http)")
+        }
         ErrorCode::DestinationIpProhibited | ErrorCode::HttpRequestUriInvalid => {
             refused(&format!("{code:?}"))
         }

@@ -33,8 +33,8 @@ impl Host for Imports {
         Ok(json(&params::resolve(name)?))
     }
 
-    fn resolve_all(&self) -> Result<Json, NamedError> {
-        Ok(json(&params::resolve_all()?))
+    fn resolve_all(&self) -> Result<Json, Box<NamedError>> {
+        Ok(json(&params::resolve_all().map_err(|e| Box::new(e.into()))?))
     }
 
     fn publish(&self, stack: &Stack) {

@@ -1,0 +1,112 @@
+//! What Heat says.
+
+use stokehold_sdk::{Failure, Json, Output, Response};
+
+/// Characters of an answer that is no JSON which are shown.
+const SHOWN_CHARS_MAX: usize = 300;
+
+/// A stack as Heat shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    /// Heat's own id of it.
+    pub(crate) id: String,
+    /// `CREATE_COMPLETE`.
+    pub(crate) status: String,
+    /// Heat's words for it; may be empty.
+    pub(crate) reason: String,
+    /// When an update last began; empty if none did.
+    pub(crate) updated: String,
+    /// Only in answers that were asked for with outputs.
+    pub(crate) outputs: Vec<Output>,
+}
+
+impl Shown {
+    /// Reads the answer to a GET of a stack.
+    pub(crate) fn read(response: &Response) -> Option<Self> {
+        let all = response.json()?;
+        let stack = all.get("stack")?;
+        let text = |key| stack.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
+        let outputs = stack.get("outputs").and_then(Json::as_array);
+        let shown = Self {
+            id: text("id"),
+            status: text("stack_status"),
+            reason: text("stack_status_reason"),
+            updated: text("updated_time"),
+            outputs: outputs.into_iter().flatten().filter_map(output).collect(),
+        };
+        (!shown.id.is_empty() && !shown.status.is_empty()).then_some(shown)
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.status.ends_with("_IN_PROGRESS")
+    }
+
+    pub(crate) fn is_failed(&self) -> bool {
+        self.status.ends_with("_FAILED")
+    }
+
+    /// The stack's row is still there, the stack is not.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.status == "DELETE_COMPLETE"
+    }
+
+    /// It stands as its template says. What was rolled back stands as an older one says.
+    pub(crate) fn is_up(&self) -> bool {
+        self.status.ends_with("_COMPLETE")
+            && !self.is_gone()
+            && !self.status.starts_with("ROLLBACK")
+    }
+}
+
+fn output(output: &Json) -> Option<Output> {
+    let text = |key| output.get(key).and_then(Json::as_str).map(str::to_owned);
+    Some(Output {
+        key: text("output_key")?,
+        value: output.get("output_value").cloned().unwrap_or_default(),
+        description: text("description").unwrap_or_default(),
+        error: text("output_error"),
+    })
+}
+
+/// The kind of error that Heat names: `StackExists`.
+pub(crate) fn error_type(response: &Response) -> Option<String> {
+    Some(response.json()?.get("error")?.get("type")?.as_str()?.to_owned())
+}
+
+/// An answer that is no success, as a failure: with who said it, and in their words.
+pub(crate) fn failure(who: &str, response: &Response) -> Failure {
+    let words = format!("{who} answered {}", words(response));
+    match response.status {
+        429 | 502 | 503 | 504 => Failure::Retry(words),
+        _ => Failure::Fatal(words),
+    }
+}
+
+/// `409 StackExists: The Stack (x) already exists.`
+fn words(response: &Response) -> String {
+    let json = response.json().unwrap_or_default();
+    let error = json.get("error");
+    let kind = error.and_then(|e| e.get("type")).and_then(Json::as_str);
+    let said = [
+        error.and_then(|e| e.get("message")),
+        json.get("explanation"),
+        json.get("message"),
+        json.get("title"),
+    ];
+    let said = said.into_iter().flatten().filter_map(Json::as_str).find(|text| !text.is_empty());
+    let said = match said {
+        Some(text) => text.replace("<br />", " ").trim().to_owned(),
+        None if kind.is_some() => String::new(),
+        None => {
+            String::from_utf8_lossy(&response.body).trim().chars().take(SHOWN_CHARS_MAX).collect()
+        }
+    };
+    let mut words = response.status.to_string();
+    for (mark, part) in [(" ", kind.unwrap_or_default()), (": ", &said)] {
+        if !part.is_empty() {
+            words.push_str(mark);
+            words.push_str(part);
+        }
+    }
+    words
+}

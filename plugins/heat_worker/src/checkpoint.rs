@@ -1,0 +1,119 @@
+//! What a call leaves for the next one.
+
+use serde_json::json;
+use stokehold_sdk::Json;
+
+use crate::answer::Shown;
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nothing was asked of Heat yet, or what was asked is out of date: look what there is.
+    Look,
+    /// The stack is being created.
+    Create,
+    /// It is being updated.
+    Update,
+    /// It is being deleted.
+    Delete,
+}
+
+const WORDS: [(Phase, &str); 4] = [
+    (Phase::Look, "look"),
+    (Phase::Create, "create"),
+    (Phase::Update, "update"),
+    (Phase::Delete, "delete"),
+];
+
+/// Where the job stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    /// What is waited for.
+    pub(crate) phase: Phase,
+    /// Heat's id of the stack; empty when looking.
+    pub(crate) stack: String,
+    /// The stack's status when the action was asked for, and when its last update began. Heat may show them for a
+    /// moment longer, and they must not be taken for the action's end.
+    pub(crate) before: (String, String),
+    /// Whether the action was seen running.
+    pub(crate) ran: bool,
+    /// How often the stack was looked at without the action being seen.
+    pub(crate) polls: u64,
+    /// How often the job began anew because Heat was not as expected.
+    pub(crate) rounds: u64,
+}
+
+impl Checkpoint {
+    /// The beginning.
+    pub(crate) fn start() -> Self {
+        let before = (String::new(), String::new());
+        let (ran, polls, rounds) = (false, 0, 0);
+        Self { phase: Phase::Look, stack: String::new(), before, ran, polls, rounds }
+    }
+
+    /// An action was asked for on a stack that looked so.
+    pub(crate) fn asked(&self, phase: Phase, shown: &Shown) -> Self {
+        let before = (shown.status.clone(), shown.updated.clone());
+        let stack = shown.id.clone();
+        Self { phase, stack, before, ran: false, polls: 0, rounds: self.rounds }
+    }
+
+    /// A stack is being created.
+    pub(crate) fn creating(&self, stack: String) -> Self {
+        Self { phase: Phase::Create, stack, ran: true, rounds: self.rounds, ..Self::start() }
+    }
+
+    /// Looks again, as before.
+    pub(crate) fn look(&self) -> Self {
+        Self { rounds: self.rounds, ..Self::start() }
+    }
+
+    /// Looks again, because Heat is not as expected.
+    pub(crate) fn anew(&self) -> Self {
+        Self { rounds: self.rounds + 1, ..Self::start() }
+    }
+
+    /// The action was seen running.
+    pub(crate) fn running(mut self) -> Self {
+        self.ran = true;
+        self
+    }
+
+    /// The action was not seen.
+    pub(crate) fn unseen(mut self) -> Self {
+        self.polls += 1;
+        self
+    }
+
+    /// Reads what `write` wrote; `None` for anything else.
+    pub(crate) fn read(json: &Json) -> Option<Self> {
+        let text = |at: &str| Some(json.pointer(at)?.as_str()?.to_owned());
+        let word = text("/phase")?;
+        let (phase, _) = WORDS.into_iter().find(|(_, w)| *w == word)?;
+        let stack = text("/stack")?;
+        if phase != Phase::Look && stack.is_empty() {
+            return None;
+        }
+        Some(Self {
+            phase,
+            stack,
+            before: (text("/before/status")?, text("/before/updated")?),
+            ran: json.pointer("/ran")?.as_bool()?,
+            polls: json.pointer("/polls")?.as_u64()?,
+            rounds: json.pointer("/rounds")?.as_u64()?,
+        })
+    }
+
+    /// As JSON.
+    pub(crate) fn write(&self) -> Json {
+        let word = WORDS.into_iter().find(|(phase, _)| *phase == self.phase);
+        json!({
+            "phase": word.map_or("look", |(_, word)| word),
+            "stack": self.stack,
+            "before": {"status": self.before.0, "updated": self.before.1},
+            "ran": self.ran,
+            "polls": self.polls,
+            "rounds": self.rounds,
+        })
+    }
+}

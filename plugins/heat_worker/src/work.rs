@@ -1,0 +1,233 @@
+//! One step of a job: look at the stack, ask for what is missing, wait.
+
+use serde_json::{Map, json};
+use stokehold_sdk::{Failure, Host, Job, Json, Level, Next, Output, Stack, Verdict};
+
+use crate::answer::Shown;
+use crate::body;
+use crate::checkpoint::{Checkpoint, Phase};
+use crate::heat::{Asked, Heat, Made};
+use crate::settings::Settings;
+
+/// How often the stack's old status is looked at before it counts as the new one.
+const UNSEEN_POLLS_MAX: u64 = 5;
+/// How often a job begins anew because Heat was not as expected.
+const ROUNDS_MAX: u64 = 5;
+
+/// Does the next step of a job.
+pub(crate) fn step(host: &dyn Host, job: &Job, checkpoint: Option<&Json>) -> Verdict {
+    let settings = Settings::read(host)?;
+    let tenant = job.resource_input.get("tenant_id").and_then(Json::as_str);
+    let tenant = tenant.filter(|tenant| !tenant.is_empty()).ok_or_else(|| {
+        let words = "has no tenant_id: it names the project of the stack";
+        Failure::fatal(format!("{} {words}", job.target))
+    })?;
+    let name = format!("{}_{}", job.target.resource_type, job.target.resource_id);
+    let heat = Heat::new(host, &settings, tenant);
+    let work = Work { host, job, heat, settings: &settings, tenant, name };
+    let checkpoint = match checkpoint.map(Checkpoint::read) {
+        None => Checkpoint::start(),
+        Some(Some(checkpoint)) => checkpoint,
+        Some(None) => {
+            host.log(Level::Warn, "the checkpoint is not one of heat_worker's: beginning anew");
+            Checkpoint::start()
+        }
+    };
+    match checkpoint.phase {
+        Phase::Look => work.look(&checkpoint),
+        Phase::Create => work.creating(&checkpoint),
+        Phase::Update => work.updating(checkpoint),
+        Phase::Delete => work.deleting(checkpoint),
+    }
+}
+
+struct Work<'a> {
+    host: &'a dyn Host,
+    job: &'a Job,
+    heat: Heat<'a>,
+    settings: &'a Settings,
+    tenant: &'a str,
+    name: String,
+}
+
+impl Work<'_> {
+    fn look(&self, at: &Checkpoint) -> Verdict {
+        if at.rounds > ROUNDS_MAX {
+            let words = "something else keeps changing it, or Heat accepts and does nothing";
+            return Err(Failure::fatal(format!("cannot get hold of stack {}: {words}", self.name)));
+        }
+        // Whoever is to take down needs neither params nor a template that can be rendered.
+        let takes_down = self.job.action.takes_down();
+        let body = if takes_down { Map::new() } else { self.body()? };
+        match self.heat.find(&self.name)?.filter(|shown| !shown.is_gone()) {
+            None if takes_down => Ok(self.taken_down()),
+            None => self.create(at, body),
+            Some(shown) if takes_down || shown.status == "DELETE_FAILED" => self.delete(at, &shown),
+            // An update is refused meanwhile, and what runs may be an earlier call's own doing.
+            Some(shown) if shown.is_running() => Ok(self.wait(&at.look())),
+            Some(shown) => self.update(at, &shown, body),
+        }
+    }
+
+    fn body(&self) -> Result<Map<String, Json>, Failure> {
+        body::of(self.job, self.host.resolve_all()?)
+    }
+
+    fn create(&self, at: &Checkpoint, body: Map<String, Json>) -> Verdict {
+        self.say(Level::Info, "creating");
+        match self.heat.create(&self.name, body)? {
+            Made::Begun(id) if id.is_empty() => Ok(self.wait(&at.look())),
+            Made::Begun(id) => Ok(self.wait(&at.creating(id))),
+            Made::Exists => Ok(self.wait(&at.anew())),
+        }
+    }
+
+    fn update(&self, at: &Checkpoint, shown: &Shown, body: Map<String, Json>) -> Verdict {
+        self.say(Level::Info, "updating");
+        match self.heat.update(&self.name, &shown.id, body)? {
+            Asked::Accepted => Ok(self.wait(&at.asked(Phase::Update, shown))),
+            Asked::Busy => Ok(self.wait(&at.look())),
+            Asked::Missing => Ok(self.wait(&at.anew())),
+        }
+    }
+
+    fn delete(&self, at: &Checkpoint, shown: &Shown) -> Verdict {
+        let asked = at.asked(Phase::Delete, shown);
+        if shown.status == "DELETE_IN_PROGRESS" {
+            return Ok(self.wait(&asked.running()));
+        }
+        self.say(Level::Info, "deleting");
+        match self.heat.delete(&self.name, &shown.id)? {
+            Asked::Accepted => Ok(self.wait(&asked)),
+            Asked::Busy => Ok(self.wait(&at.look())),
+            Asked::Missing => Ok(self.gone(at)),
+        }
+    }
+
+    fn creating(&self, at: &Checkpoint) -> Verdict {
+        match self.heat.show_plain(&self.name, &at.stack)? {
+            Some(shown) if shown.is_running() && shown.status != "DELETE_IN_PROGRESS" => {
+                Ok(self.wait(at))
+            }
+            Some(shown) if !shown.status.starts_with("DELETE_") => self.settled(at, &shown),
+            _ => Ok(self.wait(&at.anew())),
+        }
+    }
+
+    fn updating(&self, at: Checkpoint) -> Verdict {
+        let shown = match self.heat.show_plain(&self.name, &at.stack)? {
+            Some(shown) if !shown.status.starts_with("DELETE_") => shown,
+            _ => return Ok(self.wait(&at.anew())),
+        };
+        if shown.is_running() {
+            return Ok(self.wait(&at.running()));
+        }
+        let moved = (&shown.status, &shown.updated) != (&at.before.0, &at.before.1);
+        let is_update = shown.status.starts_with("UPDATE_");
+        if at.ran || (moved && is_update) {
+            return self.settled(&at, &shown);
+        }
+        if at.polls < UNSEEN_POLLS_MAX {
+            return Ok(self.wait(&at.unseen()));
+        }
+        // Heat's clock ticks in seconds: an update right after another ends with the same status and time.
+        if is_update { self.settled(&at, &shown) } else { Ok(self.wait(&at.anew())) }
+    }
+
+    /// After a deletion was asked for, only `DELETE_*` counts: a creation that it breaks off shows as failed before.
+    fn deleting(&self, at: Checkpoint) -> Verdict {
+        let Some(shown) = self.heat.show_plain(&self.name, &at.stack)? else {
+            return Ok(self.gone(&at));
+        };
+        match shown.status.as_str() {
+            "DELETE_COMPLETE" => Ok(self.gone(&at)),
+            "DELETE_IN_PROGRESS" => Ok(self.wait(&at.running())),
+            "DELETE_FAILED" if at.ran || at.before.0 != shown.status => self.failed(&shown),
+            _ if at.polls < UNSEEN_POLLS_MAX || shown.is_running() => Ok(self.wait(&at.unseen())),
+            "DELETE_FAILED" => self.failed(&shown),
+            _ => Ok(self.wait(&at.anew())),
+        }
+    }
+
+    /// An old stack is out of the way.
+    fn gone(&self, at: &Checkpoint) -> Next {
+        if self.job.action.takes_down() { self.taken_down() } else { self.wait(&at.look()) }
+    }
+
+    fn settled(&self, at: &Checkpoint, shown: &Shown) -> Verdict {
+        if !shown.is_up() {
+            return self.failed(shown);
+        }
+        match self.heat.show(&self.name, &at.stack)? {
+            Some(full) if full.is_up() => Ok(self.put_up(full)),
+            // Something else began between the two looks.
+            _ => Ok(self.wait(&at.anew())),
+        }
+    }
+
+    fn put_up(&self, shown: Shown) -> Next {
+        let outputs = shown.outputs.iter().map(reported).collect();
+        self.host.report("heat_outputs", &Json::Array(outputs));
+        self.report_state(&shown.status);
+        self.host.publish(&Stack {
+            stack_id: self.name.clone(),
+            tenant_id: self.tenant.to_owned(),
+            status: shown.status,
+            status_reason: shown.reason,
+            outputs: shown.outputs,
+        });
+        Next::Completed
+    }
+
+    fn taken_down(&self) -> Next {
+        self.host.report("heat_outputs", &json!([]));
+        self.report_state("DELETE_COMPLETE");
+        self.host.publish(&Stack {
+            tenant_id: self.tenant.to_owned(),
+            status: "DELETE_COMPLETE".to_owned(),
+            ..Stack::default()
+        });
+        Next::Completed
+    }
+
+    fn failed(&self, shown: &Shown) -> Verdict {
+        // What an earlier version put out is still there for those who refer to it.
+        let known = self.host.find_stack(&self.job.target).ok().flatten().unwrap_or_default();
+        self.host.publish(&Stack {
+            stack_id: self.name.clone(),
+            tenant_id: self.tenant.to_owned(),
+            status: shown.status.clone(),
+            status_reason: shown.reason.clone(),
+            outputs: known.outputs,
+        });
+        let reason = if shown.reason.is_empty() { "no reason given" } else { &shown.reason };
+        let what = if shown.is_failed() { "is" } else { "ended as" };
+        Err(Failure::fatal(format!("stack {} {what} {}: {reason}", self.name, shown.status)))
+    }
+
+    fn report_state(&self, status: &str) {
+        if self.settings.report_orchestration_state {
+            self.host.report("orchestration_state", &json!(status));
+        }
+    }
+
+    fn wait(&self, checkpoint: &Checkpoint) -> Next {
+        Next::Pending { after_ms: self.settings.poll_ms, checkpoint: checkpoint.write() }
+    }
+
+    fn say(&self, level: Level, what: &str) {
+        self.host.log(level, &format!("{what} stack {}", self.name));
+    }
+}
+
+fn reported(output: &Output) -> Json {
+    let mut json = json!({
+        "output_key": output.key,
+        "output_value": output.value,
+        "description": output.description,
+    });
+    if let (Some(error), Some(fields)) = (&output.error, json.as_object_mut()) {
+        fields.insert("output_error".to_owned(), json!(error));
+    }
+    json
+}
