@@ -5,6 +5,7 @@
 mod heat;
 mod kill;
 mod replay;
+mod sandbox;
 mod scenario;
 mod store;
 mod tidy;

@@ -234,20 +234,19 @@ fn hyper_error(why: &hyper::Error) -> Error {
     }
 }
 
+/// An error and its causes. What an I/O error wraps counts as its cause, which it does not say itself.
 fn chain<'a>(
     why: &'a (dyn std::error::Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(why), |part| part.source())
+    std::iter::successors(Some(why), |part| {
+        let wrapped = part.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        wrapped.map_or_else(|| part.source(), |inner| Some(inner))
+    })
 }
 
 /// The innermost cause of this type: wrappers of the same type say less.
 fn source<'a, E: std::error::Error + 'static>(
     why: &'a (dyn std::error::Error + 'static),
 ) -> Option<&'a E> {
-    chain(why)
-        .filter_map(|part| {
-            let inner = part.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-            part.downcast_ref::<E>().or_else(|| inner.and_then(|inner| inner.downcast_ref::<E>()))
-        })
-        .last()
+    chain(why).filter_map(|part| part.downcast_ref::<E>()).last()
 }

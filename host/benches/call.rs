@@ -1,0 +1,191 @@
+//! What the sandbox costs: a call, a rendering beside the same function run natively, and a start with and
+//! without compiled code.
+//!
+//! Wanted: rendering 4 KB of input at most 2.5 times native, the small port template at most 12 times, a start
+//! from compiled code at least 50 times faster than compiling.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a measurement")]
+
+#[path = "../../tests/src/guests.rs"]
+mod guests;
+
+use std::collections::BTreeSet;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use serde_json::{Map, json};
+use stokehold::domain::{
+    Action, HandlerName, Job, JobId, Json, OnFailure, Param, ParamValue, Posted, ResourceRef,
+    Stack, TemplateId, Verdict, Version,
+};
+use stokehold::plugin::{
+    Call, Engine, EngineSettings, Loaded, Lookup, PluginSettings, Worker, load,
+};
+use tokio::runtime::Runtime;
+
+/// A template of the usual size: a port with its addresses.
+const PORT: &str = "\
+heat_template_version: 2013-05-23
+parameters:
+  name: {type: string}
+resources:
+  port:
+    type: OS::Neutron::Port
+    properties:
+      name: {get_param: name}
+      network: {{ jinja_network }}
+      {% if jinja_ips %}fixed_ips:
+      {% for ip in jinja_ips %}- ip_address: {{ ip.address }}
+        subnet: {{ ip.subnet | replace('_', '-') }}
+      {% endfor %}{% else %}fixed_ips: []
+      {% endif %}
+outputs:
+  ips: {value: {get_attr: [port, fixed_ips]}}
+";
+
+/// A template that makes much of its input.
+const GATEWAY: &str = "\
+heat_template_version: 2013-05-23
+resources:
+{% for interface in jinja_interfaces %}
+  interface_{{ loop.index0 }}:
+    type: OS::Contrail::VirtualMachineInterface
+    properties:
+      name: {{ interface.name ~ '_' ~ jinja_tenant }}
+      {% if interface.vlan is defined and interface.vlan != 0 %}vlan: {{ interface.vlan }}{% endif %}
+      {% set parts = interface.cidr.split('/') %}
+      prefix: {{ parts[0] }}
+      length: {{ parts[1] }}
+      {% for ip in interface.ips %}
+      ip_{{ loop.index }}: {{ ip if ip else 'none' }}
+      {% endfor %}
+      description: {{ interface.description | replace('gateway', 'GW') | string }}
+{% endfor %}
+";
+
+fn port() -> Json {
+    json!({
+        "jinja_network": "0a50df0b-1001-4e75-85c5-1d9b3c3a3c86",
+        "jinja_ips": [
+            {"address": "192.168.1.2", "subnet": "subnet_one"},
+            {"address": "192.168.2.2", "subnet": "subnet_two"},
+        ],
+        "name": "port_1",
+        "tenant": "e5f1a36c",
+    })
+}
+
+/// Four kilobytes.
+fn gateway() -> Json {
+    let interfaces: Vec<_> = (0..20)
+        .map(|n| {
+            json!({
+                "name": format!("interface_{n}"), "vlan": n % 3, "cidr": format!("10.{n}.0.0/24"),
+                "ips": [format!("10.{n}.0.1"), format!("10.{n}.0.2"), null],
+                "description": format!("gateway interface number {n} of the common function gateway"),
+            })
+        })
+        .collect();
+    json!({"jinja_interfaces": interfaces, "jinja_tenant": "e5f1a36c", "name": "gateway"})
+}
+
+struct Nothing;
+
+#[async_trait::async_trait]
+impl Lookup for Nothing {
+    async fn stack(&self, _: &ResourceRef) -> anyhow::Result<Option<Stack>> {
+        Ok(None)
+    }
+
+    async fn state(&self, _: &ResourceRef) -> anyhow::Result<Option<Json>> {
+        Ok(None)
+    }
+}
+
+fn posted(params: &Map<String, Json>) -> Arc<Posted> {
+    let param = |(name, value): (&String, &Json)| Param {
+        name: name.clone(),
+        value: ParamValue::Value(value.clone()),
+        resources: Vec::new(),
+    };
+    let job = Job {
+        id: JobId::new("create:guest_render:port:p1:1:abcde"),
+        action: Action::Create,
+        handler: HandlerName::new("guest_render"),
+        target: ResourceRef::new("port", "p1"),
+        version: Version(1),
+        is_first: true,
+        is_last: true,
+        on_failure: OnFailure::Fail,
+        dependency: BTreeSet::new(),
+        params: params.iter().map(param).collect(),
+        input: json!({}),
+    };
+    Arc::new(Posted { job, attempts: 0 })
+}
+
+async fn handle(worker: &Worker, posted: &Arc<Posted>, template: &str, checkpoint: Option<Json>) {
+    let call = Call {
+        job: Arc::clone(posted),
+        template_id: TemplateId::new("template"),
+        template_text: template.to_owned(),
+        checkpoint,
+        lookup: Arc::new(Nothing),
+    };
+    let answer = worker.handle(call).await;
+    assert_eq!(answer.outcome, Ok(Verdict::Completed));
+}
+
+fn plugins() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(guests::build("guest_render"), dir.path().join("guest_render.wasm")).unwrap();
+    dir
+}
+
+fn only(loaded: Loaded) -> Worker {
+    assert_eq!(loaded.faults, []);
+    loaded.workers.into_values().next().unwrap()
+}
+
+fn calls(c: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let engine = Engine::new(&EngineSettings::default()).unwrap();
+    let dir = plugins();
+    let settings = PluginSettings::default();
+    let worker = only(runtime.block_on(load(&engine, dir.path(), &settings)));
+    let nothing = posted(&Map::new());
+    c.bench_function("call/nothing", |b| {
+        b.to_async(&runtime).iter(|| handle(&worker, &nothing, "", Some(json!(1))));
+    });
+    for (name, template, params) in [("4kb", GATEWAY, gateway()), ("port", PORT, port())] {
+        let text = params.to_string();
+        c.bench_function(&format!("render/{name}/native"), |b| {
+            b.iter(|| guest_render::render(black_box(template), black_box(&text)).unwrap());
+        });
+        let posted = posted(params.as_object().unwrap());
+        c.bench_function(&format!("render/{name}/sandbox"), |b| {
+            b.to_async(&runtime).iter(|| handle(&worker, &posted, template, None));
+        });
+    }
+}
+
+fn starts(c: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let engine = Engine::new(&EngineSettings::default()).unwrap();
+    let dir = plugins();
+    let mut group = c.benchmark_group("start");
+    group.sample_size(10).measurement_time(Duration::from_secs(6));
+    for (name, cache_dir) in [("compile", None), ("cached", Some(dir.path().join("cache")))] {
+        let settings = PluginSettings { cache_dir, ..PluginSettings::default() };
+        // The first load fills the cache; it is not measured.
+        only(runtime.block_on(load(&engine, dir.path(), &settings)));
+        group.bench_function(name, |b| {
+            b.to_async(&runtime).iter(async || only(load(&engine, dir.path(), &settings).await));
+        });
+    }
+}
+
+criterion_group!(benches, calls, starts);
+criterion_main!(benches);

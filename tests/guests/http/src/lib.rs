@@ -1,0 +1,101 @@
+//! A handler that fetches what its input tells it to: `{"url", "times", "method", "body", "first_byte_ms",
+//! "between_bytes_ms", "connect_ms"}`. It reports the last status and body, or the first error.
+
+#[cfg(target_family = "wasm")]
+mod guest {
+    #![allow(unsafe_code, missing_docs, clippy::pedantic, reason = "made by a macro")]
+
+    wit_bindgen::generate!({
+        path: "../../../wit/worker@0.1.0",
+        world: "worker",
+        generate_all,
+    });
+
+    use exports::stokehold::worker::handler::{Description, Guest, Job, Verdict};
+    use serde_json::Value;
+    use stokehold::worker::state;
+    use stokehold::worker::types::{Failure, Grant, UpdateStyle};
+    use wasi::http::outgoing_handler::handle;
+    use wasi::http::types::{
+        Fields, IncomingBody, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme,
+    };
+    use wasi::io::streams::StreamError;
+
+    struct Fetch;
+
+    impl Guest for Fetch {
+        fn describe() -> Description {
+            let grant = Grant { kind: "http".to_owned(), value: "never.granted:1".to_owned() };
+            Description {
+                name: "guest_http".to_owned(),
+                after: vec!["guest_acts".to_owned()],
+                update: UpdateStyle::Recreate,
+                limits: Vec::new(),
+                grants: vec![grant],
+            }
+        }
+
+        fn handle(job: Job, _checkpoint: Option<String>) -> Verdict {
+            let input: Value = serde_json::from_str(&job.resource_input).unwrap();
+            for _ in 0..input["times"].as_u64().unwrap_or(1) {
+                match fetch(&input) {
+                    Ok((status, body)) => {
+                        let body = String::from_utf8_lossy(&body).into_owned();
+                        state::report("status", &status.to_string());
+                        state::report("body", &Value::from(body).to_string());
+                    }
+                    Err(why) => return Verdict::Failed(Failure::Retry(why)),
+                }
+            }
+            Verdict::Completed
+        }
+    }
+
+    fn fetch(input: &Value) -> Result<(u16, Vec<u8>), String> {
+        let url = input["url"].as_str().unwrap();
+        let (scheme, rest) = url.split_once("://").unwrap();
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };
+        let request = OutgoingRequest::new(Fields::new());
+        request.set_scheme(Some(&scheme)).unwrap();
+        request.set_authority(Some(authority)).unwrap();
+        request.set_path_with_query(Some(path)).unwrap();
+        if let Some(method) = input["method"].as_str() {
+            request.set_method(&Method::Other(method.to_owned())).unwrap();
+        }
+        let options = RequestOptions::new();
+        let ns = |name: &str| input[name].as_u64().map(|ms| ms * 1_000_000);
+        options.set_connect_timeout(ns("connect_ms")).unwrap();
+        options.set_first_byte_timeout(ns("first_byte_ms")).unwrap();
+        options.set_between_bytes_timeout(ns("between_bytes_ms")).unwrap();
+        let body = request.body().unwrap();
+        let future = handle(request, Some(options)).map_err(|why| format!("{why:?}"))?;
+        if let Some(text) = input["body"].as_str() {
+            let stream = body.write().unwrap();
+            for chunk in text.as_bytes().chunks(4096) {
+                stream.blocking_write_and_flush(chunk).map_err(|why| format!("{why:?}"))?;
+            }
+        }
+        OutgoingBody::finish(body, None).map_err(|why| format!("{why:?}"))?;
+        future.subscribe().block();
+        let response = future.get().unwrap().unwrap().map_err(|why| format!("{why:?}"))?;
+        let status = response.status();
+        let body = response.consume().unwrap();
+        let stream = body.stream().unwrap();
+        let mut bytes = Vec::new();
+        loop {
+            match stream.blocking_read(65536) {
+                Ok(chunk) => bytes.extend(chunk),
+                Err(StreamError::Closed) => break,
+                Err(StreamError::LastOperationFailed(why)) => {
+                    return Err(why.to_debug_string());
+                }
+            }
+        }
+        drop(stream);
+        drop(IncomingBody::finish(body));
+        Ok((status, bytes))
+    }
+
+    export!(Fetch);
+}
