@@ -1,4 +1,4 @@
-//! One test binary for all that needs more than one crate.
+//! One binary for all tests that need more than one crate.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 

@@ -1,8 +1,9 @@
-//! What the operator decides: flags over environment over file over defaults, every bound with its unit last.
+//! What the operator decides: flags over environment over file over defaults, every bound with its
+//! unit last.
 //!
-//! Reading is pure: the sources are given, nothing here opens a file or looks at the environment. One table
-//! makes the struct, the flags, the names in the environment and the keys of the file, so they cannot differ.
-//! Relative paths are meant from the working directory, wherever the file lies.
+//! Reading is pure: the sources are given, nothing here opens a file or looks at the environment.
+//! One table makes the struct, the flags, the names in the environment and the keys of the file, so
+//! they cannot differ. Relative paths are meant from the working directory, wherever the file lies.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -68,7 +69,8 @@ macro_rules! settings {
             $( $(#[doc = $what])+ pub $name: $type, )*
             /// What was said about single plugins, by name.
             pub plugins: BTreeMap<String, Plugin>,
-            /// Variables that look like ours but are none: worth a warning, as a typing error stays silent otherwise.
+            /// Variables that look like ours but are none: worth a warning, as a typing error stays
+            /// silent otherwise.
             pub unknown_variables: Vec<String>,
         }
 
@@ -160,7 +162,8 @@ impl Settings {
             file.only_known_keys()?;
         }
         let name = file.as_ref().map_or(FILE, |file| &file.name);
-        let mut plugins = tables.map_or_else(|| Ok(BTreeMap::new()), |t| plugins::tables(name, t))?;
+        let mut plugins =
+            tables.map_or_else(|| Ok(BTreeMap::new()), |t| plugins::tables(name, t))?;
         plugins::add_flags(&mut plugins, flags)?;
         let unknown = plugins::add_variables(&mut plugins, environment)?;
         plugins::add_config_flags(&mut plugins, flags)?;

@@ -9,9 +9,8 @@ mod report;
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    Content, Effect, Entry, Failure, Fault, Fields, Guard, HostId, Job, JobId, OnFailure,
-    Posted, Registration, Report, ResourceRef, Revision, State, Step, Transaction, Verdict,
-    Version,
+    Content, Effect, Entry, Failure, Fault, Fields, Guard, HostId, Job, JobId, OnFailure, Posted,
+    Registration, Report, ResourceRef, Revision, State, Step, Transaction, Verdict, Version,
 };
 use crate::queue::{Queue, Wrong};
 

@@ -37,7 +37,8 @@ impl Tally {
     }
 
     pub(super) fn holds(&self) -> bool {
-        self.differences.is_empty() && self.counts.values().all(|(same, all)| same == all && *all > 0)
+        self.differences.is_empty()
+            && self.counts.values().all(|(same, all)| same == all && *all > 0)
     }
 }
 
@@ -115,7 +116,8 @@ pub(super) fn requests(tally: &mut Tally, recording: &Recording, done: &[Recorde
         let (method, name) = (text(recorded, "method"), text(recorded, "stack_name"));
         let found = writes.iter().find(|request| {
             request.method == method
-                && (request.body["stack_name"] == *name || request.path.split('/').nth(4) == Some(name.as_str()))
+                && (request.body["stack_name"] == *name
+                    || request.path.split('/').nth(4) == Some(name.as_str()))
         });
         let wanted = json!({
             "template": yaml(&text(recorded, "template"))?,

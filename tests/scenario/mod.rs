@@ -42,7 +42,8 @@ async fn every_scenario_ends_as_expected() -> Result<()> {
 
 async fn play(folder: &Path) -> Result<()> {
     let script = std::fs::read_to_string(folder.join("script.json"))?;
-    let script: script::Script = serde_json::from_str(&script).context("cannot read script.json")?;
+    let script: script::Script =
+        serde_json::from_str(&script).context("cannot read script.json")?;
     let schemas = std::fs::read(paths::root().join("examples/network/schemas.json"))?;
     let mut setup = Setup::new(schemas)?;
     setup.pace.attempts_max = script.attempts_max.unwrap_or(setup.pace.attempts_max);

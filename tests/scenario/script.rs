@@ -75,9 +75,10 @@ pub(super) async fn perform(world: &mut World, step: &Step) -> Result<()> {
         Step::Key { key, there } => {
             let what = format!("{key} to be {}", if *there { "there" } else { "gone" });
             world
-                .until(&what, async || {
-                    Ok((world.get(key).await?.is_some() == *there).then_some(()))
-                })
+                .until(
+                    &what,
+                    async || Ok((world.get(key).await?.is_some() == *there).then_some(())),
+                )
                 .await?;
         }
         Step::Idle => world.idle().await?,

@@ -1,4 +1,4 @@
-//! What the tests of the whole house share: where things lie, guests, a world with a store, a Heat and a host.
+//! What the tests of the whole house share: where things lie, and a world with a store, a Heat and a host.
 
 #![allow(clippy::missing_panics_doc)]
 

@@ -43,7 +43,9 @@ pub async fn start() -> Result<Option<RealHeat>> {
     let Some(folder) = crate::paths::shared("heat", "real Heat") else { return Ok(None) };
     let Ok(venv) = std::env::var("STOKEHOLD_HEAT_VENV") else {
         if std::env::var("CI").as_deref() == Ok("true") {
-            bail!("no real Heat: STOKEHOLD_HEAT_VENV is not set, and CI=true forbids to go on without");
+            bail!(
+                "no real Heat: STOKEHOLD_HEAT_VENV is not set, and CI=true forbids to go on without"
+            );
         }
         println!("not run: no real Heat");
         return Ok(None);

@@ -36,8 +36,22 @@ fn unexplained(wit: &str) -> Vec<&str> {
 
 #[test]
 fn an_item_without_words_is_found() {
-    let wit = "package a:b;\n\n/// A.\ninterface a {\n  use c.{d};\n  /// B.\n  @since(version = 1.0.0)\n  \
-               record b {\n    e: u8,\n  }\n  f: func();\n  enum g { h, }\n  variant i {\n   j(u8),\n  }\n}";
+    let wit = "
+        package a:b;
+        /// A.
+        interface a {
+            use c.{d};
+            /// B.
+            @since(version = 1.0.0)
+            record b {
+                e: u8,
+            }
+            f: func();
+            enum g { h, }
+            variant i {
+                j(u8),
+            }
+        }";
     assert_eq!(
         unexplained(wit),
         ["e: u8,", "f: func();", "enum g { h, }", "variant i {", "j(u8),"]

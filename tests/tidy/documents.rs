@@ -74,19 +74,24 @@ fn settings_table() -> String {
     table
 }
 
-#[test]
-fn the_readme_lists_the_settings_as_they_are() {
-    let (begin, end) = ("<!-- settings -->\n", "<!-- end of settings -->\n");
+/// What stands in README.md between two lines must be this; `UPDATE=1` writes it there.
+fn readme_has(begin: &str, wanted: &str, end: &str) {
     let readme = document("README.md");
-    let (before, rest) = readme.split_once(begin).expect("README.md has no table of settings");
-    let (table, after) = rest.split_once(end).expect("README.md's table of settings has no end");
-    let wanted = settings_table();
+    let (before, rest) = readme.split_once(begin).expect("README.md lacks the line before");
+    let (table, after) = rest.split_once(end).expect("README.md lacks the line after");
     if table != wanted && std::env::var_os("UPDATE").is_some() {
-        std::fs::write(root().join("README.md"), [before, begin, &wanted, end, after].concat())
-            .unwrap();
+        let anew = [before, begin, wanted, end, after].concat();
+        std::fs::write(root().join("README.md"), anew).unwrap();
         return;
     }
-    assert_eq!(table, wanted, "README.md's settings; UPDATE=1 writes them anew");
+    assert_eq!(table, wanted, "README.md after {begin}; UPDATE=1 writes it anew");
+}
+
+// One test, as both parts write the same file.
+#[test]
+fn the_readme_shows_the_settings_and_the_smallest_worker_as_they_are() {
+    readme_has("<!-- settings -->\n", &settings_table(), "<!-- end of settings -->\n");
+    readme_has("```rust\n", &document("examples/echo_worker/src/lib.rs"), "```\n");
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::path::Path;
 use super::source::{files, rust, text, words};
 
 const LINES_MAX: usize = 400;
-const COLUMNS_MAX: usize = 100;
+const CODE_COLUMNS_MAX: usize = 100;
+/// Prose needs less room to be read than code does to be laid out.
+const COMMENT_COLUMNS_MAX: usize = 120;
 
 #[test]
 fn a_file_can_be_read_in_one_go() {
@@ -19,8 +21,10 @@ fn a_line_fits_the_screen() {
     let mut long = Vec::new();
     for (path, text) in rust(".") {
         for (nth, line) in text.lines().enumerate() {
+            let comment = line.trim_start().starts_with("//");
+            let most = if comment { COMMENT_COLUMNS_MAX } else { CODE_COLUMNS_MAX };
             let columns = line.chars().count();
-            if columns > COLUMNS_MAX {
+            if columns > most {
                 long.push(format!("{}:{}: {columns} columns", path.display(), nth + 1));
             }
         }
@@ -40,7 +44,8 @@ fn a_name_says_what_is_inside() {
     }
 }
 
-/// Words that promise work for later. They are put together here so that this file has none of them.
+/// Words that promise work for later. They are put together here so that this file has none of
+/// them.
 fn promises() -> [String; 7] {
     [
         ["to", "do!"].concat(),

@@ -27,7 +27,8 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("flow", &["domain", "http_client", "plan", "plugin", "queue", "settle", "store", "wire"]),
     ("plan", &["domain"]),
     ("queue", &["domain"]),
-    ("settle", &["domain"]),
+    // What comes of an answer depends on who waits for it: one thought reads what the other keeps.
+    ("settle", &["domain", "queue"]),
     ("wire", &["domain", "store"]),
     ("store", &[]),
     ("plugin", &["domain", "http_client"]),

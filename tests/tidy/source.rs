@@ -8,7 +8,8 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
-/// All files under `folder` of the checkout, by their paths from the root, without what is built or hidden.
+/// All files under `folder` of the checkout, by their paths from the root, without what is built or
+/// hidden.
 pub(crate) fn files(folder: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     collect(&root().join(folder), &mut found);
@@ -26,9 +27,12 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let built = name == "target" && folder == root();
         let hidden = name.starts_with('.') && name != ".ci" && name != ".cargo";
-        if path.is_dir() && !built && !hidden {
+        if built || hidden {
+            continue;
+        }
+        if path.is_dir() {
             collect(&path, found);
-        } else if path.is_file() {
+        } else {
             found.push(path);
         }
     }
@@ -54,7 +58,8 @@ pub(crate) fn is_test(path: &Path) -> bool {
     })
 }
 
-/// What is compiled into the program: no comments, no texts, nothing after the line that begins the tests.
+/// What is compiled into the program: no comments, no texts, nothing after the line that begins the
+/// tests.
 pub(crate) fn code(text: &str) -> String {
     let mut code = String::new();
     let mut lines = text.lines().peekable();
@@ -100,7 +105,8 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn comments_texts_and_tests_are_no_code() {
-    let text = "use a; // tokio\nlet b = \"env \\\" // x\"; c('\"');\n/// await\n#[cfg(test)]\nmod tests {\n d";
+    let text = "use a; // tokio\nlet b = \"env \\\" // x\"; c('\"');\n/// await\n\
+                #[cfg(test)]\nmod tests {\n d";
     assert_eq!(code(text), "use a; \nlet b = ; c();\n\n");
     assert_eq!(words(&code(text)).collect::<Vec<_>>(), ["use", "a", "let", "b", "c"]);
 }

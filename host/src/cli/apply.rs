@@ -19,7 +19,7 @@ pub(super) struct Args {
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Write this version instead of the next one.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     version: Option<u64>,
     /// Wait for the states of what was written, and print them.
     #[arg(long)]
@@ -77,13 +77,11 @@ impl Patience {
         let Some(seconds) = self.seconds else {
             return work.await;
         };
-        match tokio::time::timeout(Duration::from_secs(seconds), work).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                eprintln!("still waiting after {seconds} s; `stokehold status` tells for what");
-                Ok(Answer::No)
-            }
-        }
+        let in_time = tokio::time::timeout(Duration::from_secs(seconds), work).await;
+        in_time.unwrap_or_else(|_| {
+            eprintln!("still waiting after {seconds} s; `stokehold status` tells for what");
+            Ok(Answer::No)
+        })
     }
 }
 
@@ -96,8 +94,18 @@ pub(super) async fn states(
     let mut answer = Answer::Yes;
     for (of, version) in written {
         let key = entries::state_key(schemas, of)?;
+        let mut told = String::new();
         let state = follow::until(store, &key, |value| {
-            entries::state(of, value?).filter(|state| state.version >= version)
+            let state = entries::state(of, value?)?;
+            if state.version >= version {
+                return Some(state);
+            }
+            // A resource that is held back says so in the state of its last version.
+            if !state.failed() && !state.error.is_empty() && state.error != told {
+                eprintln!("{of} is held back: {}", state.error);
+                told = state.error;
+            }
+            None
         });
         let state = state.await?;
         let (line, kept) = verdict(of, &state);
@@ -109,12 +117,12 @@ pub(super) async fn states(
 
 /// What is printed of a state, and whether all is well.
 fn verdict(of: &ResourceRef, state: &State) -> (String, bool) {
-    let word = state.fields.get(State::WORKER_STATE).and_then(|word| word.as_str()).unwrap_or("");
     let error = match state.error.as_str() {
         "" => String::new(),
         error => format!(": {error}"),
     };
-    (format!("{of} version {} {word}{error}", state.version), !word.ends_with("_FAILED"))
+    let line = format!("{of} version {} {}{error}", state.version, state.worker_state());
+    (line, !state.failed())
 }
 
 #[cfg(test)]

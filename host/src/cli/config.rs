@@ -133,7 +133,8 @@ mod tests {
         assert_eq!(Config::read(&entry.spell()).unwrap(), entry);
         let open = br#"{"body": {"id": "1", "n": 1}, "version": 2, "marked_for_deletion": true}"#;
         assert_eq!(Config::read(open).unwrap(), entry);
-        for bad in ["x", "{}", r#"{"body": "x", "version": 1}"#, r#"{"body": {}, "version": "1"}"#] {
+        for bad in ["x", "{}", r#"{"body": "x", "version": 1}"#, r#"{"body": {}, "version": "1"}"#]
+        {
             assert!(Config::read(bad.as_bytes()).is_err(), "{bad}");
         }
     }

@@ -19,7 +19,8 @@ pub(super) struct Args {
     /// Remove their configs, as the API server does when a marked resource has been taken down.
     #[arg(long)]
     purge: bool,
-    /// Wait for the states of marked resources and print them, or for the states of removed ones to vanish.
+    /// Wait for the states of marked resources and print them, or for the states of removed ones to
+    /// vanish.
     #[arg(long)]
     wait: bool,
     #[command(flatten)]

@@ -21,7 +21,10 @@ const PAGE: usize = 500;
 pub(super) async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
     let StorePlace::Embedded(dir) = settings.store.clone();
     if !dir.exists() {
-        bail!("there is no store in {}; `stokehold run` makes one, --store names another", dir.display());
+        bail!(
+            "there is no store in {}; `stokehold run` makes one, --store names another",
+            dir.display()
+        );
     }
     let opened =
         tokio::task::spawn_blocking(move || Embedded::open(&dir, Options::new(Role::Guest)));
@@ -36,7 +39,8 @@ pub(super) async fn schemas(settings: &Settings, store: &dyn Store) -> Result<Sc
         // A host asks the API server and leaves the answer in the store; one who asks is enough.
         Some(SchemaSource::Url(_)) | None => {
             let left = store.get(key::SCHEMAS).await.context("cannot read the store")?;
-            let none = || anyhow!("no schemas are known; name a file with --schemas, or start a host");
+            let none =
+                || anyhow!("no schemas are known; name a file with --schemas, or start a host");
             left.ok_or_else(none)?.value
         }
     };

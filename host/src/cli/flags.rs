@@ -31,7 +31,9 @@ fn add(command: Command, rows: impl Iterator<Item = &'static Row>) -> Command {
         .long("settings")
         .value_name("FILE")
         .value_parser(clap::value_parser!(PathBuf))
-        .help(format!("Settings file [default: {FILE}, if there is one] [env: STOKEHOLD_SETTINGS]"));
+        .help(format!(
+            "Settings file [default: {FILE}, if there is one] [env: STOKEHOLD_SETTINGS]"
+        ));
     rows.fold(command.arg(file), |command, row| {
         let default = match row.default {
             "" => String::new(),
@@ -61,9 +63,10 @@ fn places() -> impl Iterator<Item = &'static Row> {
 
 impl Args for AllFlags {
     fn augment_args(command: Command) -> Command {
-        let many = |id: &'static str, flag: &'static str, value: &'static str, help: &'static str| {
-            Arg::new(id).long(flag).value_name(value).help(help).action(ArgAction::Append)
-        };
+        let many =
+            |id: &'static str, flag: &'static str, value: &'static str, help: &'static str| {
+                Arg::new(id).long(flag).value_name(value).help(help).action(ArgAction::Append)
+            };
         add(command, ROWS.iter())
             .arg(many(
                 "grant_http",

@@ -4,7 +4,8 @@ use anyhow::{Context, Result};
 
 use crate::store::{Store, StoreError, Watch};
 
-/// The first thing that `found` finds in the value of `key`, now or after a change; `None` is an absent key.
+/// The first thing that `found` finds in the value of `key`, now or after a change; `None` is an
+/// absent key.
 pub(super) async fn until<T>(
     store: &dyn Store,
     key: &str,

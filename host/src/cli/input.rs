@@ -17,9 +17,10 @@ pub(super) struct Desired {
 /// The kind of templates.
 pub(super) const TEMPLATE: &str = "heat_template";
 
-/// Reads a file's text: JSON values one after the other, each a resource or a list of them. A resource is
-/// `{"type": "port", "body": {…}}` or `{"port": {…}}`. A template may name a file beside its own instead of
-/// holding its text: `"template_file": {"file": "port.yaml"}`; `open` reads that.
+/// Reads a file's text: JSON values one after the other, each a resource or a list of them. A
+/// resource is `{"type": "port", "body": {…}}` or `{"port": {…}}`. A template may name a file
+/// beside its own instead of holding its text: `"template_file": {"file": "port.yaml"}`; `open`
+/// reads that.
 ///
 /// # Errors
 /// Says which value of the file is wrong, and how.

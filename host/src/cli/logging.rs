@@ -12,9 +12,9 @@ use crate::settings::{LogFormat, Settings};
 /// # Errors
 /// A filter that makes no sense, or a second call.
 pub(super) fn begin(settings: &Settings) -> Result<()> {
-    let filter = EnvFilter::builder()
-        .parse(&settings.log)
-        .map_err(|error| anyhow!("log must be a level or a filter as info,stokehold=debug: {error}"))?;
+    let filter = EnvFilter::builder().parse(&settings.log).map_err(|error| {
+        anyhow!("log must be a level or a filter as info,stokehold=debug: {error}")
+    })?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match settings.log_format {
         LogFormat::Human => {

@@ -1,4 +1,5 @@
-//! The door: one thin file per subcommand. What a command decides is in functions that need no store.
+//! The door: one thin file per subcommand. What a command decides is in functions that need no
+//! store.
 
 use std::io;
 use std::process::ExitCode;
@@ -56,8 +57,8 @@ enum Answer {
     No,
 }
 
-/// Runs the command of the command line: exit code 0 when all was done, 1 when not, 2 when the command line
-/// makes no sense.
+/// Runs the command of the command line: exit code 0 when all was done, 1 when not, 2 when the
+/// command line makes no sense.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match perform(cli.command) {

@@ -1,4 +1,5 @@
-//! `stokehold status`: made from the store alone, so it works beside a running host and without one.
+//! `stokehold status`: made from the store alone, so it works beside a running host and without
+//! one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -21,7 +22,8 @@ pub(super) async fn status(args: Args) -> Result<Answer> {
     let store = entries::open(&settings).await?;
     let schemas = entries::schemas(&settings, &*store).await?;
     let facts = entries::standing(&*store, &schemas).await?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
+    let now =
+        SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     std::io::stdout().lock().write_all(Picture::of(&facts).text(now_ms).as_bytes())?;
     Ok(Answer::Yes)
@@ -79,8 +81,8 @@ impl<'a> Picture<'a> {
         let sections = [
             ("hosts", "no host is running", self.hosts()),
             ("plugin faults", "", self.faults()),
-            ("held back", "", self.states(|word| !is_failure(word))),
-            ("failed", "", self.states(is_failure)),
+            ("held back", "", self.held_back()),
+            ("failed", "", self.failed()),
             ("jobs", "no open jobs", self.jobs(now_ms)),
             ("not probed", "", self.not_probed()),
             ("unreadable", "", self.unreadable()),
@@ -123,17 +125,17 @@ impl<'a> Picture<'a> {
         lines.into_iter().collect()
     }
 
-    /// States that complain, by their word.
-    fn states(&self, wanted: fn(&str) -> bool) -> Vec<String> {
-        let word = |state: &State| {
-            let word = state.fields.get(State::WORKER_STATE).and_then(Json::as_str);
-            word.unwrap_or_default().to_owned()
-        };
-        let chosen = self.complaints.iter().filter(|(_, state)| wanted(&word(state)));
+    fn held_back(&self) -> Vec<String> {
+        let held = self.complaints.iter().filter(|(_, state)| !state.failed());
+        held.map(|(of, state)| format!("{of}: {}", state.error)).collect()
+    }
+
+    fn failed(&self) -> Vec<String> {
+        let failed = self.complaints.iter().filter(|(_, state)| state.failed());
         let line = |(of, state): &(String, &State)| {
-            format!("{of} version {} {}: {}", state.version, word(state), state.error)
+            format!("{of} version {} {}: {}", state.version, state.worker_state(), state.error)
         };
-        chosen.map(line).collect()
+        failed.map(line).collect()
     }
 
     fn jobs(&self, now_ms: u64) -> Vec<String> {
@@ -193,10 +195,6 @@ impl<'a> Picture<'a> {
 /// The elements of a list field; none where there is no such list.
 fn entries_of<'a>(json: &'a Json, field: &str) -> impl Iterator<Item = &'a Json> {
     json.get(field).and_then(Json::as_array).into_iter().flatten()
-}
-
-fn is_failure(worker_state: &str) -> bool {
-    worker_state.ends_with("_FAILED")
 }
 
 #[cfg(test)]

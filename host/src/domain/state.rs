@@ -28,4 +28,14 @@ impl State {
             Fields::from([(Self::WORKER_STATE.to_owned(), Json::String(worker_state.into()))]);
         Self { version, error: String::new(), fields }
     }
+
+    /// The word of the one field that is always there; empty where it is missing after all.
+    pub fn worker_state(&self) -> &str {
+        self.fields.get(Self::WORKER_STATE).and_then(Json::as_str).unwrap_or_default()
+    }
+
+    /// Whether the workflow of this version failed for good.
+    pub fn failed(&self) -> bool {
+        self.worker_state().ends_with("_FAILED")
+    }
 }

@@ -8,10 +8,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+use super::Pace;
 use super::clock;
 use super::mirror::{self, Update};
 use super::scribe::{Scribe, Uncommitted};
-use super::Pace;
 use crate::domain::{
     Content, Effect, Entry, Fact, Failure, Guard, Registration, ResourceRef, Revision, Target,
     Transaction, Version,
@@ -201,7 +201,9 @@ impl Collector {
             }
             Came::Probed { of, at, name, status } => {
                 self.probing = self.probing.saturating_sub(1);
-                let Some(watched) = self.watched.get_mut(&of).filter(|w| w.at == at) else { return };
+                let Some(watched) = self.watched.get_mut(&of).filter(|w| w.at == at) else {
+                    return;
+                };
                 match status {
                     Ok(status) => {
                         watched.silent.remove(&name);
@@ -232,9 +234,10 @@ impl Collector {
         let complete = probed.peek().is_some()
             && probed.all(|target| watched.statuses.contains_key(&target.name));
         let stated = self.states.get(of).is_some_and(|state| *state >= version);
-        let new = self.shown.get(of).is_none_or(|(shown, statuses)| {
-            *shown != version || *statuses != watched.statuses
-        });
+        let new = self
+            .shown
+            .get(of)
+            .is_none_or(|(shown, statuses)| *shown != version || *statuses != watched.statuses);
         if !complete || !stated || !new || !self.telling.insert(of.clone()) {
             return;
         }

@@ -111,6 +111,9 @@ fn order(plugins: &Loaded) -> Result<Handlers> {
     let handlers = plugins.workers.values().map(|worker| worker.handler().clone()).collect();
     Handlers::in_order(handlers).map_err(|circle| {
         let names: Vec<_> = circle.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("cannot order handlers {}: each waits for another (`after`)", names.join(", "))
+        anyhow::anyhow!(
+            "cannot order handlers {}: each waits for another (`after`)",
+            names.join(", ")
+        )
     })
 }

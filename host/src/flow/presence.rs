@@ -56,8 +56,7 @@ pub(super) async fn run(
 ) -> Result<()> {
     loop {
         let present = *lease.borrow_and_update();
-        let effect =
-            Effect::PutLeased(Entry::Host(host.clone()), Content::Free(about.clone()));
+        let effect = Effect::PutLeased(Entry::Host(host.clone()), Content::Free(about.clone()));
         let transaction = Transaction { guards: Vec::new(), effects: vec![effect] };
         let told = scribe.commit(&transaction, Some(present)).await;
         let pause = match told {

@@ -12,10 +12,10 @@ use tokio::task::JoinSet;
 use tracing::{debug, error, info, warn};
 
 use self::call::{Call, Tools};
+use super::Pace;
 use super::clock;
 use super::mirror::{self, Update};
 use super::scribe::{Scribe, Uncommitted};
-use super::Pace;
 use crate::domain::{HandlerName, HostId, JobId, ResourceRef, Revision, Transaction};
 use crate::plugin::Worker;
 use crate::queue::{Queue, Turns, Wrong};

@@ -70,7 +70,8 @@ pub async fn published(store: &dyn Store) -> Result<Option<Arc<Schemas>>> {
     let Some(found) = store.get(wire::key::SCHEMAS).await.context("cannot read the store")? else {
         return Ok(None);
     };
-    let (schemas, _) = wire::schemas::read(&found.value).context("cannot read the stored schemas")?;
+    let (schemas, _) =
+        wire::schemas::read(&found.value).context("cannot read the stored schemas")?;
     info!(kinds = schemas.iter().count(), "schemas are those of an earlier run");
     Ok(Some(Arc::new(schemas)))
 }
@@ -82,7 +83,9 @@ async fn ask_until_answered(url: &str, token: &str) -> Result<Vec<u8>> {
         match ask(&client, url, token).await {
             Ok(text) => return Ok(text),
             Err(error) => {
-                warn!("cannot get schemas from {url}: {error:#}; asking again in {pause_seconds} s");
+                warn!(
+                    "cannot get schemas from {url}: {error:#}; asking again in {pause_seconds} s"
+                );
             }
         }
         tokio::time::sleep(Duration::from_secs(pause_seconds)).await;

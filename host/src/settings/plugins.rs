@@ -113,14 +113,16 @@ fn config_flag(text: &str) -> Result<(&str, &str, &str)> {
     });
     // The text is not repeated: a secret may stand in it.
     let Some((name, key, value)) = parts else {
-        bail!("--config must be plugin.key=value, as heat_worker.heat_url=http://127.0.0.1:8004/v1");
+        bail!(
+            "--config must be plugin.key=value, as heat_worker.heat_url=http://127.0.0.1:8004/v1"
+        );
     };
     known_as_name("--config", name)?;
     Ok((name, key, value))
 }
 
-/// `STOKEHOLD_PLUGIN_<NAME>_<KEY>`, for the longest plugin name that file or flags mention. Gives back the
-/// variables under our prefix that mean nothing.
+/// `STOKEHOLD_PLUGIN_<NAME>_<KEY>`, for the longest plugin name that file or flags mention. Gives
+/// back the variables under our prefix that mean nothing.
 ///
 /// # Errors
 /// A variable for a plugin that nobody mentions: where its name ends and its key begins cannot be told.

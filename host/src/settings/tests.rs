@@ -74,16 +74,28 @@ fn defaults_fit_their_own_bounds_and_each_other() {
 fn a_refusal_names_source_and_key_and_says_what_is_allowed() {
     let cases = [
         ("handler_slot = 1", "s.toml: unknown key handler_slot; known are store,"),
-        ("handler_slots = 0", "s.toml: handler_slots must be a whole number from 1 to 4096, not \"0\""),
+        (
+            "handler_slots = 0",
+            "s.toml: handler_slots must be a whole number from 1 to 4096, not \"0\"",
+        ),
         ("attempts_max = -1", "s.toml: attempts_max must be a whole number from 1 to 1000"),
-        ("call_ms_max = \"1\"", "must be a whole number from 1 to 86400000, not a value of type string"),
+        (
+            "call_ms_max = \"1\"",
+            "must be a whole number from 1 to 86400000, not a value of type string",
+        ),
         ("store = 3", "s.toml: store must be a text in quotes, not a value of type integer"),
         ("store = \"etcd://a:1\"", "must be a folder, as PATH or embedded:PATH"),
         ("handlers = \"\"", "s.toml: handlers must be a path, not \"\""),
         ("log_format = \"xml\"", "s.toml: log_format must be human or json, not \"xml\""),
         ("schemas = \"ftp://a/b\"", "must be a file, or an address as http://gohan:9091"),
-        ("backoff_ms_min = 70000", "backoff_ms_min (70000) must not be above backoff_ms_max (60000)"),
-        ("handler_slots = 40", "instances_max (64) must be at least handler_slots + probes_max (72)"),
+        (
+            "backoff_ms_min = 70000",
+            "backoff_ms_min (70000) must not be above backoff_ms_max (60000)",
+        ),
+        (
+            "handler_slots = 40",
+            "instances_max (64) must be at least handler_slots + probes_max (72)",
+        ),
         ("plugins = 1", "s.toml: plugins must be tables, as [plugins.heat_worker]"),
         ("plugins.heat = 1", "s.toml: plugins.heat must be a table, as [plugins.heat]"),
         ("[plugins.Heat]", "s.toml: plugins.Heat: \"Heat\" is no name of a plugin"),
@@ -95,7 +107,10 @@ fn a_refusal_names_source_and_key_and_says_what_is_allowed() {
         ("[plugins.a]\nhttp = [\"b:0\"]", "is no host:port"),
         ("[plugins.a]\nconfig = 1", "plugins.a.config must be a table, as { key = \"value\" }"),
         ("[plugins.a.config]\nk = 1", "s.toml: plugins.a.config.k must be a text in quotes"),
-        ("[plugins.a]\ncall_ms_max = 0", "plugins.a.call_ms_max must be a whole number of at least 1"),
+        (
+            "[plugins.a]\ncall_ms_max = 0",
+            "plugins.a.call_ms_max must be a whole number of at least 1",
+        ),
     ];
     for (text, expected) in cases {
         let said = refusal(text);
@@ -138,8 +153,12 @@ fn secrets_are_shown_by_nothing() {
 
 #[test]
 fn grants_add_up_and_config_is_overlaid() {
-    let file = "[plugins.heat_worker]\nhttp = [\"Heat:8004\"]\ncall_ms_max = 5\n\
-                config = { heat_url = \"file\", user = \"file\", region = \"file\" }\n[plugins.heat]";
+    let file = "
+        [plugins.heat_worker]
+        http = [\"Heat:8004\"]
+        call_ms_max = 5
+        config = { heat_url = \"file\", user = \"file\", region = \"file\" }
+        [plugins.heat]";
     let variables = environment(&[
         ("STOKEHOLD_PLUGIN_HEAT_WORKER_USER", "variable"),
         ("STOKEHOLD_PLUGIN_HEAT_WORKER_HEAT_URL", "variable"),

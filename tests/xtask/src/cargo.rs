@@ -1,5 +1,5 @@
-//! Cargo, as the chores use it. Host-side builds always select the whole workspace: a single package would unify
-//! features differently, and wasmtime would be compiled once more.
+//! Cargo, as the chores use it. Host-side builds always select the whole workspace: a single
+//! package would unify features differently, and wasmtime would be compiled once more.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,8 @@ impl Workspace {
         Ok(Self { target: path("target_directory")?, root, members })
     }
 
-    /// Builds the programs of the workspace, with progress shown, and gives back the folder they are in.
+    /// Builds the programs of the workspace, with progress shown, and gives back the folder they
+    /// are in.
     pub(crate) fn programs(&self) -> Result<PathBuf> {
         run(cargo().current_dir(&self.root).args(["build", "--workspace", "--bins"]))?;
         Ok(self.target.join("debug"))

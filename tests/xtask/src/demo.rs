@@ -1,5 +1,5 @@
-//! The network scenario from config to monitoring, on a real host against a simulated Heat: shown as it happens,
-//! and at the end checked, point by point, against what the original system stored.
+//! The network scenario from config to monitoring, on a real host against a simulated Heat: shown
+//! as it happens, and at the end checked, point by point, against what the original system stored.
 
 mod points;
 mod process;

@@ -1,4 +1,5 @@
-//! Builds what runs inside the host: the shipped plugins into `target/handlers`, all others into `target/guests`.
+//! Builds what runs inside the host: the shipped plugins into `target/handlers`, all others into
+//! `target/guests`.
 
 use std::fs;
 use std::path::Path;
@@ -57,7 +58,8 @@ fn build_one(workspace: &Workspace, guest: &Member) -> Result<()> {
     put(&built, &workspace.target.join(folder), &file)
 }
 
-/// Puts a file in its place in one step, so that a running host never sees half of it; the same again is left alone.
+/// Puts a file in its place in one step, so that a running host never sees half of it; the same
+/// again is left alone.
 fn put(from: &Path, folder: &Path, name: &str) -> Result<()> {
     let bytes = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
     let place = folder.join(name);

@@ -1,4 +1,5 @@
-//! The chores: `cargo xtask <chore>`. It depends on nothing of the project, so that it is built in seconds.
+//! The chores: `cargo xtask <chore>`. It depends on nothing of the project, so that it is built in
+//! seconds.
 
 mod cargo;
 mod demo;

@@ -90,14 +90,14 @@ fn hosts_tell_what_they_loaded_and_what_is_broken_states_tell_what_is_held_back_
     };
     let facts = [
         said,
-        state("1", "HELD", "network:2 is not there yet"),
+        state("1", "HELD_BACK", "network:2 is not there yet"),
         state("2", "CREATE_FAILED", "heat said no"),
         state("3", "CREATE_COMPLETED", ""),
     ];
     let expected = "\
 hosts           h1, handlers: heat_worker, monitoring_worker, probers: http_prober
 plugin faults   broken.wasm: is no component
-held back       port:1 version 2 HELD: network:2 is not there yet
+held back       port:1: network:2 is not there yet
 failed          port:2 version 2 CREATE_FAILED: heat said no
 no open jobs
 ";

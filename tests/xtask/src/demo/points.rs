@@ -1,4 +1,5 @@
-//! What the original system stored for the port's second version, and whether it is what was stored here.
+//! What the original system stored for the port's second version, and whether it is what was stored
+//! here.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -162,7 +163,8 @@ fn set(value: &mut Value, field: &str, new: Value) {
     }
 }
 
-/// A job entry without what is free: the ends of ids, the order of sets, how often a resource is named.
+/// A job entry without what is free: the ends of ids, the order of sets, how often a resource is
+/// named.
 fn normal_job(entry: &Value) -> Value {
     let mut job = at(entry, "/1").clone();
     if at(entry, "/0") != at(&job, "/handler") || *at(entry, "/2") != 0 {

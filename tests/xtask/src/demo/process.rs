@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
-/// Runs a program until it ends or until this shell's input does, which it does in any case when the demo is gone:
-/// nothing is left running even if the demo is killed.
+/// Runs a program until it ends or until this shell's input does, which it does in any case when
+/// the demo is gone: nothing is left running even if the demo is killed.
 const UNTIL_INPUT_ENDS: &str = r#"
 exec 3<&0
 "$@" 3<&- & child=$!
