@@ -66,7 +66,7 @@ pub(super) fn jobs(tally: &mut Tally, recording: &Recording, done: &[Json]) {
         // When the two first port jobs were planned, the gateway's config came in the same second.
         if id.starts_with("create:heat_worker:port:") {
             for job in [Some(&mut recorded), done.as_mut()].into_iter().flatten() {
-                if let Some(params) = job["params"].as_object_mut() {
+                if let Some(params) = job[1]["params"].as_object_mut() {
                     params.remove("jinja_force_dependency_cfg");
                 }
             }
@@ -122,7 +122,7 @@ pub(super) fn requests(tally: &mut Tally, recording: &Recording, done: &[Recorde
         let wanted = json!({
             "template": yaml(&text(recorded, "template"))?,
             "parameters": recorded["parameters"],
-            "timeout_mins": recorded["timeout_mins"].as_u64().unwrap_or(10),
+            "timeout_mins": recorded["timeout_mins"].as_u64().unwrap_or(timeout(recording, recorded)),
         });
         let sent = match found.map(|request| &request.body) {
             Some(body) => Some(json!({
@@ -135,6 +135,14 @@ pub(super) fn requests(tally: &mut Tally, recording: &Recording, done: &[Recorde
         tally.compare("heat requests", &format!("{method} {name}"), &wanted, sent.as_ref());
     }
     Ok(())
+}
+
+/// The recording's logs do not show every timeout; the job's own `heat_timeout` says it, or it is the default.
+fn timeout(recording: &Recording, request: &Json) -> u64 {
+    let job = recording.jobs.iter().find(|job| job[1]["id"] == request["job_id"]);
+    let params = job.and_then(|job| job[1]["params"].as_array()).into_iter().flatten();
+    let param = params.into_iter().find(|param| param["param"] == "heat_timeout");
+    param.and_then(|param| param["value"].as_str()?.parse().ok()).unwrap_or(10)
 }
 
 fn yaml(text: &str) -> Result<Json> {

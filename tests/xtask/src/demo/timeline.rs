@@ -103,9 +103,7 @@ mod tests {
             (
                 &all,
                 json!(["heat_worker", {"dependency": ["create:h:net:n-1:1:yyyyy"]}, 0]),
-                Some(
-                    "job        create:heat_worker:port:a7:1  posted, waits for create:h:net:n:1",
-                ),
+                Some("job        create:heat_worker:port:a7:1  posted, waits for create:h:net:n:1"),
             ),
             (
                 &format!("/jobs/ready/{job}"),
