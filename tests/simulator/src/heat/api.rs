@@ -35,6 +35,15 @@ struct Api<'a> {
     now: Moment,
 }
 
+/// Whether these segments name a part of a stack.
+fn is_part(part: &[&str]) -> bool {
+    match part {
+        ["template" | "resources" | "outputs" | "events" | "environment" | "files"] => true,
+        ["resources" | "outputs" | "events", name, ..] => !name.is_empty(),
+        _ => false,
+    }
+}
+
 type Answered = Result<Answer, Refusal>;
 
 impl Api<'_> {
@@ -65,9 +74,8 @@ impl Api<'_> {
                 "DELETE" => self.delete((tenant, name, id)),
                 _ => Err(Refusal::method()),
             },
-            [tenant, "stacks", name, id, part @ ..] => match (method, part) {
-                (_, [""]) => Ok(Answer::no_such_path()),
-                ("GET", part) => self.part(tenant, name, id, part),
+            [tenant, "stacks", name, id, part @ ..] if is_part(part) => match method {
+                "GET" => self.part(tenant, name, id, part),
                 _ => Err(Refusal::method()),
             },
             _ => Ok(Answer::no_such_path()),

@@ -61,7 +61,10 @@ impl Stack {
         };
         self.resources = match ending {
             Ending::Computed => made.resources,
-            _ => unmade(made.resources, reason.as_deref()),
+            _ => {
+                let order = self.revision.template.order().unwrap_or_default();
+                unmade(made.resources, &order, reason.as_deref())
+            }
         };
         match reason {
             None => self.settle(Action::Create, Progress::Complete, None),
@@ -207,19 +210,21 @@ pub(crate) fn untouched(kind: super::catalogue::Kind, now: Moment) -> Resource {
     }
 }
 
-/// The resources of a create that was told to fail: the first one did, the others were not begun.
+/// The resources of a create that was told to fail: the first one in order did, the others were
+/// not begun.
 fn unmade(
-    resources: BTreeMap<String, Resource>,
+    mut resources: BTreeMap<String, Resource>,
+    order: &[String],
     reason: Option<&str>,
 ) -> BTreeMap<String, Resource> {
-    let mut first = true;
-    let unmade = |(name, mut resource): (String, Resource)| {
+    for (name, resource) in &mut resources {
         resource.id.clear();
         resource.properties = None;
-        let status = if std::mem::take(&mut first) { "CREATE_FAILED" } else { "INIT_COMPLETE" };
+        let failed = order.first() == Some(name);
+        let (status, reason) =
+            if failed { ("CREATE_FAILED", reason) } else { ("INIT_COMPLETE", None) };
         status.clone_into(&mut resource.status);
         resource.reason = reason.unwrap_or_default().to_owned();
-        (name, resource)
-    };
-    resources.into_iter().map(unmade).collect()
+    }
+    resources
 }

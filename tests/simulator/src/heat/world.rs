@@ -303,8 +303,10 @@ impl World {
             disable_rollback: wanted
                 .disable_rollback
                 .unwrap_or_else(|| before.is_none_or(|before| before.disable_rollback)),
+            // Zero is taken, and means no timeout.
             timeout_mins: wanted
                 .timeout_mins
+                .filter(|minutes| *minutes > 0)
                 .or_else(|| before.and_then(|before| before.timeout_mins)),
         })
     }
