@@ -1,4 +1,5 @@
-//! What happens inside one transaction of the file: compares, writes, leases, the bounds of the history.
+//! What happens inside one transaction of the file: compares, writes, leases, the bounds of the
+//! history.
 
 use std::time::Duration;
 
@@ -275,7 +276,8 @@ impl<'c> Ledger<'c> {
                 > history_bytes_max.saturating_add(history_bytes_max / 16)
     }
 
-    /// Drops the oldest revisions until the history is within its bounds, but no more than a few rows at once.
+    /// Drops the oldest revisions until the history is within its bounds, but no more than a few
+    /// rows at once.
     fn trim(&mut self) -> Result<()> {
         if !self.trims() || !self.is_far_over() {
             return Ok(());
