@@ -12,7 +12,7 @@ use super::open::OpenJobs;
 use super::pattern::Patterns;
 
 /// So many removals are remembered, so that older news cannot undo them.
-const GONE_ENTRIES_MAX: usize = 65_536;
+pub(super) const GONE_ENTRIES_MAX: usize = 65_536;
 
 /// The mirror of the store that planning looks at.
 #[derive(Debug)]

@@ -32,9 +32,12 @@ impl Patterns {
 fn compile(pattern: &str) -> Result<Regex, String> {
     // Checked alone first, so that a stray bracket cannot pair with those put around it.
     let build = |text: &str| RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).build();
-    build(pattern)
-        .and_then(|_| build(&format!(r"\A(?:{pattern})")))
-        .map_err(|why| format!("`{pattern}` is no usable regular expression: {why}"))
+    build(pattern).and_then(|_| build(&format!(r"\A(?:{pattern})"))).map_err(|why| {
+        // The last line says it; those before draw the pattern.
+        let why = why.to_string();
+        let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        format!("`{pattern}` is no usable regular expression: {why}")
+    })
 }
 
 #[cfg(test)]
@@ -68,6 +71,10 @@ mod tests {
             assert!(complaint.starts_with(&format!("`{pattern}` is no usable")), "{complaint}");
             assert_eq!(patterns.matches(pattern, "a"), Err(complaint));
         }
+        assert_eq!(
+            patterns.matches("(", "a"),
+            Err("`(` is no usable regular expression: unclosed group".to_owned())
+        );
     }
 
     #[test]

@@ -129,3 +129,16 @@ fn a_state_that_cannot_be_read_is_written_anew() {
     world.verdict(&it);
     assert_eq!(world.state(&it).unwrap().version, Version(1));
 }
+
+#[test]
+fn only_so_many_removals_are_remembered() {
+    let World { mut catalog, .. } = things();
+    let entry = |n: u64| Entry::State(thing(&n.to_string()));
+    let forgotten = u64::try_from(catalog::GONE_ENTRIES_MAX).unwrap();
+    for n in 0..=forgotten {
+        catalog.learn(fact(entry(n), None, 100 + n));
+    }
+    let state = || Some(Content::State(State::new(Version(1), "CREATE_COMPLETED")));
+    assert_eq!(catalog.learn(fact(entry(1), state(), 50)), []);
+    assert_eq!(catalog.learn(fact(entry(0), state(), 50)), [thing("0")]);
+}

@@ -277,3 +277,16 @@ fn a_template_that_is_gone_leaves_its_deletion_without_params() {
     assert_eq!(world.turn(&it), ["delete:monitoring_worker?", "modify:heat_worker"]);
     assert_eq!(world.find("delete:monitoring_worker", &it).params, []);
 }
+
+#[test]
+fn a_deletion_that_failed_is_tried_again_by_the_next_version() {
+    let (mut world, it) = up(1);
+    world.mark(&it, 2, body());
+    world.turn(&it);
+    world.finish_all(&it);
+    world.put_state(&it, 2, "DELETE_FAILED");
+    assert_eq!(world.plan(&it), None);
+    world.mark(&it, 3, json!({}));
+    let again = ["logical_delete:monitoring_worker?", "logical_delete:heat_worker"];
+    assert_eq!(world.turn(&it), again);
+}

@@ -16,7 +16,7 @@ use std::slice::from_ref;
 
 use serde_json::json;
 
-use super::{About, Catalog, Plan, plan};
+use super::{About, Catalog, Plan, catalog, plan};
 use crate::domain::{
     Applied, Content, Effect, Entry, Fact, Guard, Handler, Handlers, IdField, Job, JobId, Json,
     Kind, Mapping, PathStep, Resource, ResourceRef, Revision, Schema, Schemas, State, Template,
