@@ -3,6 +3,7 @@
 use crate::faults::Fault;
 use crate::heat::status::Action;
 use crate::overrides::Overrides;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub struct Options {
     pub minute: Duration,
     /// Values in place of computed ones.
     pub overrides: Overrides,
+    /// Final status → the reason that is shown for it, as other releases of Heat word it.
+    pub reasons: BTreeMap<String, String>,
     /// A token that is valid from the start. With it, or with credentials, Heat wants `X-Auth-Token`.
     pub token: Option<String>,
     /// Who may get a token from `POST /v3/auth/tokens`; without it anyone may.
@@ -43,6 +46,7 @@ impl Default for Options {
             manual: false,
             minute: Duration::from_secs(60),
             overrides: Overrides::default(),
+            reasons: BTreeMap::new(),
             token: None,
             credentials: None,
             schemas: None,

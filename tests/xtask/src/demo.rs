@@ -123,7 +123,9 @@ impl Stage {
     fn start_heat(&self) -> Result<(Running, String)> {
         let mut command = Command::new(&self.simulator);
         command
-            .args(["--port", "0", "--progress-ms", "300", "--outputs"])
+            .args(["--port", "0", "--progress-ms", "300"])
+            // The page's Heat was of 2017.
+            .args(["--reason", "UPDATE_COMPLETE=Stack successfully updated", "--outputs"])
             .arg(self.scenario.join("outputs.json"));
         let (mut running, lines) =
             Running::start("simulator", &mut command, &self.log("simulator"))?;
@@ -146,6 +148,7 @@ impl Stage {
             .arg(&self.cache)
             .args(["--grant-http", &format!("heat_worker={place}")])
             .args(["--config", &format!("heat_worker.heat_url={heat}")])
+            .args(["--config", "heat_worker.poll_ms=200"])
             .args(["--grant-http", &format!("http_prober={place}")])
             .args(["--config", &format!("http_prober.analytics_url=http://{place}")]);
         let (mut running, _) = Running::start("host", &mut command, &self.log("host"))?;

@@ -42,6 +42,9 @@ impl Stack {
             }
             Phase::Cancelled => self.begin(Phase::Delete, None, now, options),
         }
+        if let Some(reason) = options.reasons.get(&self.status.to_string()) {
+            reason.clone_into(&mut self.reason);
+        }
     }
 
     fn settle(&mut self, action: Action, progress: Progress, reason: Option<String>) {
