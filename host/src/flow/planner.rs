@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use super::mirror::{self, Update};
-use super::scribe::{self, Scribe, Uncommitted};
+use super::scribe::{Scribe, Uncommitted};
 use crate::domain::{Content, Fact, Handlers, ResourceRef, Revision};
 use crate::plan::{self, About, Catalog, Plan};
 use crate::wire::key;
@@ -99,10 +99,8 @@ impl Planner {
             Ok(revision) => {
                 tell(&of, &about);
                 // The mirror will show the same; knowing it now lets the next plan see these jobs.
-                for fact in scribe::facts(transaction, revision) {
-                    let dirty = self.catalog.learn(fact);
-                    dirty.into_iter().for_each(|of| self.mark(of));
-                }
+                let dirty = self.catalog.learn_committed(transaction, revision);
+                dirty.into_iter().for_each(|of| self.mark(of));
             }
             Err(Uncommitted::Conflict(revision)) => {
                 debug!(resource = %of, %revision, "plan was overtaken and is made again");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use crate::domain::{Content, Effect, Entry, Fact, Revision, Schemas, Transaction};
+use crate::domain::{Content, Entry, Revision, Schemas, Transaction};
 use crate::store::{LeaseId, Outcome, Store, StoreError};
 use crate::wire;
 
@@ -58,18 +58,4 @@ impl Scribe {
         let found = self.store.get(&key).await.with_context(|| format!("cannot read {key}"))?;
         Ok(found.map(|kv| wire::read(&self.schemas, entry, &kv.value)))
     }
-}
-
-/// What a committed transaction will show in every mirror, known at once to whoever committed it.
-pub(super) fn facts(transaction: Transaction, revision: Revision) -> Vec<Fact> {
-    let fact = |entry, content| Fact { entry, content, created: revision, revision };
-    let effects = transaction.effects.into_iter();
-    effects
-        .map(|effect| match effect {
-            Effect::Put(entry, content) | Effect::PutLeased(entry, content) => {
-                fact(entry, Some(content))
-            }
-            Effect::Remove(entry) => fact(entry, None),
-        })
-        .collect()
 }

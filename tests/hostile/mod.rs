@@ -1,0 +1,101 @@
+//! A plugin directory with good and bad plugins: the bad ones are named, the good ones work.
+
+use std::fs;
+use std::process::{Child, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value as Json, json};
+use stokehold::store::embedded::Role;
+use stokehold_tests::world::{Setup, World};
+use stokehold_tests::{guests, paths};
+
+const CALL_MS_MAX: u64 = 500;
+const MEMORY_BYTES_MAX: u64 = 16 << 20;
+
+struct Host(Child);
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_plugins_are_named_with_their_fault_and_the_others_jobs_complete() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let handlers = folder.path().join("handlers");
+    fs::create_dir(&handlers)?;
+    for entry in fs::read_dir(paths::handlers()?)? {
+        let path = entry?.path();
+        fs::copy(&path, handlers.join(path.file_name().context("no name")?))?;
+    }
+    for guest in ["guest_loops", "guest_eats"] {
+        fs::copy(guests::build(guest), handlers.join(format!("{guest}.wasm")))?;
+    }
+    fs::write(handlers.join("broken.wasm"), b"\0asm and then nothing of use")?;
+
+    let mut setup = Setup::new(schemas()?)?;
+    setup.handlers = handlers;
+    setup.pace.attempts_max = 2;
+    let world = World::without_host(setup, Role::Guest).await?;
+    let log = folder.path().join("log");
+    let mut command = world.host_command()?;
+    command.args(["--call-ms-max", &CALL_MS_MAX.to_string()]);
+    command.args(["--memory-bytes-max", &MEMORY_BYTES_MAX.to_string()]);
+    let command = command.stderr(Stdio::from(fs::File::create(&log)?));
+    let host = Host(command.spawn().context("cannot start a host")?);
+
+    crate::scenario::put_templates(&world).await?;
+    for handler in ["guest_loops", "guest_eats"] {
+        let template = json!({
+            "id": handler, "handler": handler, "template_file": "", "parameter_mappings": {},
+        });
+        world.config(&format!("/v2.0/heat_templates/{handler}"), &template, 1, false).await?;
+        world.config(&format!("/v2.0/{handler}s/x"), &json!({"id": "x"}), 1, false).await?;
+    }
+    let network = json!({"id": "n1", "tenant_id": "t1", "name": "n", "admin_state_up": true});
+    world.config("/v2.0/networks/n1", &network, 1, false).await?;
+
+    let good = world.state("/v2.0/networks/n1", 1).await?;
+    ensure!(good["state"]["worker_state"] == "CREATE_COMPLETED", "{good}");
+    let faults = [
+        ("guest_loops", format!("deadline of {CALL_MS_MAX} ms")),
+        ("guest_eats", format!("memory of {MEMORY_BYTES_MAX} bytes")),
+    ];
+    for (handler, fault) in faults {
+        let state = world.state(&format!("/v2.0/{handler}s/x"), 1).await?;
+        ensure!(state["state"]["worker_state"] == "CREATE_FAILED", "{state}");
+        let error = state["error"].as_str().unwrap_or_default();
+        ensure!(error.contains(handler) && error.contains(&fault), "{error}");
+    }
+    let hosts = world.all("/stokehold/hosts/").await?;
+    let told: Vec<&Json> =
+        hosts.values().filter_map(|host| host["faults"].as_array()).flatten().collect();
+    let [broken] = told.as_slice() else { anyhow::bail!("one fault is expected: {told:?}") };
+    ensure!(broken["file"].as_str().is_some_and(|f| f.ends_with("broken.wasm")), "{broken}");
+    ensure!(broken["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{broken}");
+    drop(host);
+    let log = fs::read_to_string(log)?;
+    for words in ["broken.wasm", "deadline", "memory of"] {
+        ensure!(log.contains(words), "the log does not say `{words}`:\n{log}");
+    }
+    Ok(())
+}
+
+/// The network example's schemas and a type for each bad handler.
+fn schemas() -> Result<Vec<u8>> {
+    let schemas = fs::read(paths::root().join("examples/network/schemas.json"))?;
+    let mut schemas: Json = serde_json::from_slice(&schemas)?;
+    let all = schemas["schemas"].as_array_mut().context("no schemas")?;
+    for handler in ["guest_loops", "guest_eats"] {
+        all.push(json!({
+            "id": handler,
+            "plural": format!("{handler}s"),
+            "prefix": format!("/v2.0/{handler}s"),
+            "metadata": {"templates": {handler: format!("C{handler}")}},
+            "schema": {"properties": {"id": {"type": "string"}}},
+        }));
+    }
+    Ok(serde_json::to_vec(&schemas)?)
+}
