@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_final_and_says_of_which_resource() {
-        let cases: [(fn(OutputFault) -> ParamError, &str); 3] = [
+        type Case = (fn(OutputFault) -> ParamError, &'static str);
+        let cases: [Case; 3] = [
             (ParamError::MissingStack, "it is output id of network:n1, which has no stack (why)"),
             (ParamError::MissingOutput, "the stack of network:n1 has no output id (why)"),
             (ParamError::FailedOutput, "output id of network:n1 could not be computed: why"),

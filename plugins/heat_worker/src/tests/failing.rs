@@ -227,6 +227,7 @@ mod keystone {
             .setting("keystone_project", "admin")
     }
 
+    #[allow(clippy::unnecessary_wraps)] // It stands beside answers that are errors.
     fn token(text: &str) -> Answer {
         let mut response = answer(201, json!({"token": {}})).unwrap();
         response.headers.push(("X-Subject-Token".to_owned(), text.to_owned()));

@@ -60,7 +60,7 @@ fn alias() -> Mapping {
 
 fn targets(seen: &Seen) -> Vec<&Target> {
     let target = |call| match call {
-        &MonitorCall::Register(ref target) => Some(target),
+        MonitorCall::Register(target) => Some(target),
         _ => None,
     };
     seen.monitor.iter().filter_map(target).collect()

@@ -1,7 +1,7 @@
-//! YAML as PyYAML's `safe_load` understands it, because the templates were written for it: YAML 1.1 scalars
+//! YAML as `PyYAML`'s `safe_load` understands it, because the templates were written for it: YAML 1.1 scalars
 //! (`010` is 8, `1:30` is 90, `on` is true), of repeated keys the last one wins, `<<` merges.
 //!
-//! `cases.json` holds documents with what the genuine PyYAML makes of them. What JSON cannot say stays a text: dates,
+//! `cases.json` holds documents with what the genuine `PyYAML` makes of them. What JSON cannot say stays a text: dates,
 //! `.inf`, `.nan`, integers of more than 64 bits, and `=` and `<<` as values. Keys become texts. `!!set`, `!!omap`,
 //! `!!pairs`, `!!binary` and `!!timestamp` are refused.
 
@@ -117,12 +117,12 @@ impl<'a> Reader<'a> {
                 Event::MappingEnd => break,
                 first => first,
             };
-            let merges =
+            let is_merge =
                 matches!(&first, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
             let key = key(self.node(first)?)?;
             let next = self.next()?;
             let value = self.node(next)?;
-            if merges {
+            if is_merge {
                 merge(&mut merged, value)?;
             } else {
                 own.insert(key, value);
@@ -159,11 +159,11 @@ fn key(value: Json) -> Result<String, String> {
 }
 
 /// The name of a standard tag (`!!str` is `str`), `None` where there is no tag.
-fn known<'t>(tag: Option<&'t Tag>) -> Result<Option<&'t str>, String> {
+fn known(tag: Option<&Tag>) -> Result<Option<&str>, String> {
     match tag {
         None => Ok(None),
         Some(tag) if tag.is_yaml_core_schema() => Ok(Some(&tag.suffix)),
-        // PyYAML takes a bare `!` for no tag.
+        // It takes a bare `!` for no tag.
         Some(tag) if format!("{}{}", tag.handle, tag.suffix) == "!" => Ok(None),
         Some(tag) => Err(format!("it has the unknown tag {}{}", tag.handle, tag.suffix)),
     }

@@ -1,8 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::fmt::Write as _;
+
 use super::*;
 
-/// Written by `expect.py` with the genuine PyYAML.
+/// Written by `expect.py` with the genuine `PyYAML`.
 const CASES: &str = include_str!("cases.json");
 
 #[test]
@@ -30,7 +32,7 @@ fn aliases_that_multiply_are_refused() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..9 {
         let alias = vec![format!("*a{}", level - 1); 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{alias}]\n"));
+        writeln!(text, "a{level}: &a{level} [{alias}]").unwrap();
     }
     assert_eq!(read(&text).unwrap_err(), "it has more than 100000 nodes");
 }
