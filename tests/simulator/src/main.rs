@@ -66,7 +66,8 @@ Values as a backend would answer them, --outputs FILE:
   {"OS::Contrail::VirtualMachineInterface": {
      "virtual_networks": "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb",
      "virtual_machine_interface_allowed_address_pairs": "null"},
-   "an_output_key": {"$error": "no such thing"}}
+   "an_output_key": {"$error": "no such thing"},
+   "$reasons": {"UPDATE_COMPLETE": "Stack successfully updated"}}
 
 Failures while it runs:
   curl -d '{"stack": "port_", "method": "POST", "times": 2,

@@ -5,7 +5,8 @@ use serde_json::{Map, Value as Json};
 use std::path::Path;
 
 /// Overrides of what stacks compute, from a JSON object. A key with `::` in it is a resource type
-/// and maps attributes (or `get_resource`, the id) to values; any other key is an output key of any stack:
+/// and maps attributes (or `get_resource`, the id) to values; `$reasons` maps statuses to the reason of
+/// success; any other key is an output key of any stack:
 ///
 /// ```json
 /// {
@@ -13,13 +14,17 @@ use std::path::Path;
 ///     "virtual_networks": "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb",
 ///     "virtual_machine_interface_allowed_address_pairs": "null"
 ///   },
-///   "mac_address": "xx:xx:xx:xx:xx:xx"
+///   "mac_address": "xx:xx:xx:xx:xx:xx",
+///   "$reasons": {"UPDATE_COMPLETE": "Stack successfully updated"}
 /// }
 /// ```
 ///
 /// A value may be anything; `{"$error": "text"}` makes every output that needs it fail with that text.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides(Map<String, Json>);
+
+/// The key of the reasons.
+const REASONS: &str = "$reasons";
 
 impl Overrides {
     /// From a JSON object of the form above.
@@ -30,7 +35,8 @@ impl Overrides {
         let Json::Object(map) = json else {
             bail!("cannot take overrides: a JSON object is wanted, type or output key to value");
         };
-        let odd = map.iter().find(|(key, value)| key.contains("::") && !value.is_object());
+        let map_wanted = |key: &str| key.contains("::") || key == REASONS;
+        let odd = map.iter().find(|(key, value)| map_wanted(key) && !value.is_object());
         if let Some((key, _)) = odd {
             bail!("cannot take overrides of {key}: an object is wanted, attribute to value");
         }
@@ -59,9 +65,14 @@ impl Overrides {
         self.0.get(kind)?.get(name).map(value_or_error)
     }
 
+    /// The reason that a stack shows which came to this status by success, if it is overridden.
+    pub(crate) fn reason(&self, status: &str) -> Option<String> {
+        self.0.get(REASONS)?.get(status).map(crate::text::shown)
+    }
+
     /// The value of an output, if it is overridden.
     pub(crate) fn output(&self, key: &str) -> Option<Result<Json, String>> {
-        if key.contains("::") {
+        if key.contains("::") || key == REASONS {
             return None;
         }
         self.0.get(key).map(value_or_error)
@@ -84,7 +95,8 @@ mod tests {
     #[test]
     fn a_key_with_colons_is_a_type_and_any_other_an_output() {
         let overrides = Overrides::new(json!({
-            "A::B": {"x": null, "y": {"$error": "no y"}}, "mac": [1]
+            "A::B": {"x": null, "y": {"$error": "no y"}}, "mac": [1],
+            "$reasons": {"UPDATE_COMPLETE": "done"}
         }))
         .unwrap();
         assert!(overrides.names_type("A::B"));
@@ -94,6 +106,9 @@ mod tests {
         assert_eq!(overrides.attribute("mac", "x"), None);
         assert_eq!(overrides.output("mac"), Some(Ok(json!([1]))));
         assert_eq!(overrides.output("A::B"), None);
+        assert_eq!(overrides.output("$reasons"), None);
+        assert_eq!(overrides.reason("UPDATE_COMPLETE"), Some("done".into()));
+        assert_eq!(overrides.reason("CREATE_COMPLETE"), None);
     }
 
     #[test]

@@ -20,16 +20,16 @@ impl Stack {
         match running.phase {
             Phase::Create => self.created(&running.ending, now, options),
             Phase::Update { next } => self.updated(*next, &running.ending, now, options),
-            Phase::Delete => self.gone(running.ending, now),
+            Phase::Delete => self.gone(running.ending, now, options),
             Phase::RollBackCreate => {
                 self.resources.clear();
                 self.deleted = Some(now.wall);
-                self.settle(Action::Rollback, Progress::Complete, None);
+                self.settle(Action::Rollback, Progress::Complete, None, options);
             }
             Phase::RollBackUpdate { revision, resources } => {
                 self.revision = *revision;
                 self.resources = resources;
-                self.settle(Action::Rollback, Progress::Complete, None);
+                self.settle(Action::Rollback, Progress::Complete, None, options);
             }
             Phase::Cancelling => {
                 let prefix = match self.status.action {
@@ -37,7 +37,7 @@ impl Stack {
                     _ => "",
                 };
                 let reason = format!("{prefix}Operation cancelled");
-                self.settle(self.status.action, Progress::Failed, Some(reason));
+                self.settle(self.status.action, Progress::Failed, Some(reason), options);
                 self.begin(Phase::Cancelled, None, now, options);
             }
             Phase::Cancelled => self.begin(Phase::Delete, None, now, options),
@@ -47,10 +47,19 @@ impl Stack {
         }
     }
 
-    fn settle(&mut self, action: Action, progress: Progress, reason: Option<String>) {
+    /// Ends an action; without a reason it is the one of success.
+    fn settle(
+        &mut self,
+        action: Action,
+        progress: Progress,
+        reason: Option<String>,
+        options: &Options,
+    ) {
         self.status = Status::new(action, progress);
-        self.reason =
-            reason.unwrap_or_else(|| format!("Stack {} completed successfully", action.word()));
+        self.reason = reason.unwrap_or_else(|| {
+            let told = options.overrides.reason(&self.status.to_string());
+            told.unwrap_or_else(|| format!("Stack {} completed successfully", action.word()))
+        });
     }
 
     fn created(&mut self, ending: &Ending, now: Moment, options: &Options) {
@@ -70,11 +79,11 @@ impl Stack {
             }
         };
         match reason {
-            None => self.settle(Action::Create, Progress::Complete, None),
+            None => self.settle(Action::Create, Progress::Complete, None, options),
             Some(_) if !self.revision.disable_rollback => {
                 self.begin(Phase::RollBackCreate, None, now, options);
             }
-            reason => self.settle(Action::Create, Progress::Failed, reason),
+            reason => self.settle(Action::Create, Progress::Failed, reason, options),
         }
     }
 
@@ -98,13 +107,13 @@ impl Stack {
             let back = Phase::RollBackUpdate { revision, resources };
             self.begin(back, None, now, options);
         } else if failed {
-            self.settle(Action::Update, Progress::Failed, reason);
+            self.settle(Action::Update, Progress::Failed, reason, options);
         } else {
-            self.settle(Action::Update, Progress::Complete, None);
+            self.settle(Action::Update, Progress::Complete, None, options);
         }
     }
 
-    fn gone(&mut self, ending: Ending, now: Moment) {
+    fn gone(&mut self, ending: Ending, now: Moment, options: &Options) {
         let reason = match ending {
             Ending::Computed => None,
             Ending::TimesOut => Some("Delete timed out".to_owned()),
@@ -116,11 +125,11 @@ impl Stack {
                 resource.status = "DELETE_FAILED".into();
                 resource.reason.clone_from(&reason);
             }
-            self.settle(Action::Delete, Progress::Failed, Some(reason));
+            self.settle(Action::Delete, Progress::Failed, Some(reason), options);
         } else {
             self.resources.clear();
             self.deleted = Some(now.wall);
-            self.settle(Action::Delete, Progress::Complete, None);
+            self.settle(Action::Delete, Progress::Complete, None, options);
         }
     }
 
