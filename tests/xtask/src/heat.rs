@@ -1,10 +1,14 @@
 //! A real `OpenStack` Heat for the tests that want one.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
 
 use crate::cargo::{Workspace, is_there, run};
+
+/// Where the tests look for such an environment.
+pub(crate) const VARIABLE: &str = "STOKEHOLD_HEAT_VENV";
 
 const PACKAGE: &str = "openstack-heat==27.0.1";
 
@@ -12,7 +16,7 @@ const PACKAGE: &str = "openstack-heat==27.0.1";
 ///
 /// # Errors
 /// No Python 3 with venv, or the package cannot be had.
-pub(crate) fn install() -> Result<()> {
+pub(crate) fn install() -> Result<PathBuf> {
     let place = Workspace::find()?.target.join("heat");
     let python = place.join("bin/python");
     if !is_there(&python, &["-c", "import heat"]) {
@@ -24,6 +28,11 @@ pub(crate) fn install() -> Result<()> {
         let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE];
         run(Command::new(&python).args(quiet))?;
     }
-    println!("export HEAT_PYTHON={}", python.display());
-    Ok(())
+    Ok(place)
+}
+
+/// The environment with Heat, if it was made before.
+pub(crate) fn present() -> Result<Option<PathBuf>> {
+    let place = Workspace::find()?.target.join("heat");
+    Ok(is_there(place.join("bin/python"), &["-c", "import heat"]).then_some(place))
 }

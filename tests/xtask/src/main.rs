@@ -40,7 +40,10 @@ fn perform(args: &[&str]) -> Result<ExitCode> {
         ["test", "--fast"] => suites::test(suites::Breadth::Fast),
         ["demo"] => demo::run(),
         ["bench"] => suites::bench().map(|()| ExitCode::SUCCESS),
-        ["heat"] => heat::install().map(|()| ExitCode::SUCCESS),
+        ["heat"] => heat::install().map(|place| {
+            println!("export {}={}", heat::VARIABLE, place.display());
+            ExitCode::SUCCESS
+        }),
         ["deny"] => suites::deny().map(|()| ExitCode::SUCCESS),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

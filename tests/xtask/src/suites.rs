@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::cargo::{Workspace, cargo, is_there, run, shown};
-use crate::guests;
+use crate::{guests, heat};
 
 /// How much is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +56,17 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
     });
     match breadth {
         Breadth::All => {
-            step("tests", &mut || tests(cargo().args(["test", "--workspace", "--no-fail-fast"])));
+            let mut heat = None;
+            step("real Heat", &mut || real_heat(&mut heat));
+            // The tests start these; with all targets at once nothing is compiled for two feature sets.
+            let programs = ["build", "--workspace", "--all-targets", "--quiet"];
+            step("programs", &mut || silent(cargo().args(programs)));
+            step("tests", &mut || {
+                let mut cargo = cargo();
+                cargo.args(["test", "--workspace", "--no-fail-fast"]);
+                cargo.envs(heat.iter().map(|place| (heat::VARIABLE, place)));
+                tests(&mut cargo)
+            });
             step("dependencies", &mut || {
                 if has_deny() {
                     deny().map(|()| String::new())
@@ -90,6 +101,22 @@ fn summary(steps: &[Step]) -> ExitCode {
     }
     println!("\n{failed} of {} steps FAILED, in {:.1} s", steps.len(), took.as_secs_f32());
     ExitCode::FAILURE
+}
+
+/// The Heat that the tests use: the environment's, one made before, or – where nothing may be left out – a new one.
+fn real_heat(place: &mut Option<PathBuf>) -> Result<String> {
+    let given = |name: &str| std::env::var_os(name).is_some();
+    if given(heat::VARIABLE) || given("STOKEHOLD_HEAT_URL") {
+        return Ok("as the environment says".to_owned());
+    }
+    *place = heat::present()?;
+    if place.is_none() && std::env::var("CI").as_deref() == Ok("true") {
+        *place = Some(heat::install()?);
+    }
+    Ok(match place {
+        Some(_) => String::new(),
+        None => "not run: there is none; `cargo xtask heat` gets it".to_owned(),
+    })
 }
 
 fn silent(command: &mut Command) -> Result<String> {
