@@ -5,6 +5,7 @@
 mod heat;
 mod hostile;
 mod kill;
+mod process;
 mod replay;
 mod sandbox;
 mod scenario;

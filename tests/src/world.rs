@@ -119,6 +119,7 @@ impl World {
     /// When the program was not built.
     pub fn host_command(&self) -> Result<Command> {
         let schemas = self.folder().join("schemas.json");
+        // By the environment, so that a test may name others by flag.
         std::fs::write(&schemas, &self.setup.schemas).context("cannot write the schemas")?;
         let pace = &self.setup.pace;
         let mut command = Command::new(crate::paths::program("stokehold")?);
@@ -126,13 +127,14 @@ impl World {
         command.arg("--store").arg(self.folder().join("store"));
         command.arg("--handlers").arg(&self.setup.handlers);
         command.arg("--cache").arg(cache()?);
-        command.arg("--schemas").arg(schemas);
+        command.env("STOKEHOLD_SCHEMAS", schemas);
         for (name, value) in [
             ("--attempts-max", u64::from(pace.attempts_max)),
             ("--backoff-ms-min", pace.backoff_ms_min),
             ("--backoff-ms-max", pace.backoff_ms_max),
             ("--probe-interval-ms", pace.probe_interval_ms),
             ("--lease-ms", pace.lease_ms),
+            ("--shutdown-ms-max", pace.shutdown_ms_max),
         ] {
             command.arg(name).arg(value.to_string());
         }
