@@ -119,10 +119,11 @@ pub(super) fn requests(tally: &mut Tally, recording: &Recording, done: &[Recorde
                 && (request.body["stack_name"] == *name
                     || request.path.split('/').nth(4) == Some(name.as_str()))
         });
+        let timeout_mins = recorded["timeout_mins"].as_u64();
         let wanted = json!({
             "template": yaml(&text(recorded, "template"))?,
             "parameters": recorded["parameters"],
-            "timeout_mins": recorded["timeout_mins"].as_u64().unwrap_or(timeout(recording, recorded)),
+            "timeout_mins": timeout_mins.unwrap_or_else(|| timeout(recording, recorded)),
         });
         let sent = match found.map(|request| &request.body) {
             Some(body) => Some(json!({

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tracing::info;
 
 use crate::domain::{Handlers, HostId};
@@ -94,17 +94,21 @@ pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Res
     tokio::pin!(shutdown);
     let mut result = tokio::select! {
         () = &mut shutdown => Ok(()),
-        Some(ended) = loops.join_next() => ended.context("a loop of the host broke").and_then(|r| r),
+        Some(ended) = loops.join_next() => whole(ended),
     };
     info!(%host, "host ends");
     stop.send_replace(true);
     while let Some(ended) = loops.join_next().await {
-        let ended = ended.context("a loop of the host broke").and_then(|r| r);
-        result = result.and(ended);
+        result = result.and(whole(ended));
     }
     // The lease goes last: until here the runner gave its claims back under it.
     let kept = keeping.await.context("the lease keeper broke")?;
     result.and(kept)
+}
+
+/// How a loop ended; a panic is an error like others.
+fn whole(ended: Result<Result<()>, JoinError>) -> Result<()> {
+    ended.context("a loop of the host broke")?
 }
 
 fn order(plugins: &Loaded) -> Result<Handlers> {
