@@ -1,7 +1,7 @@
 //! The embedded store against the bare disk, and many callers against one.
 //!
-//! Absolute times are the disk's; the ratios tell. A commit changes a job (4 KiB), its place in the queue and its
-//! step, and compares the step, as a transition does.
+//! Absolute times are the disk's; the ratios tell. A commit changes a job (4 KiB), its place in the
+//! queue and its step, and compares the step, as a transition does.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::fs::File;
@@ -48,7 +48,7 @@ async fn call(store: Arc<dyn Store>, caller: String, times: u64) {
 }
 
 fn bare_disk(criterion: &mut Criterion) {
-    let dir = tempfile::tempdir_in(".").unwrap();
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut file = File::create(dir.path().join("bare")).unwrap();
     let bytes = vec![b'x'; JOB_BYTES];
     criterion.bench_function("store/bare append and fdatasync", |bencher| {
@@ -61,7 +61,7 @@ fn bare_disk(criterion: &mut Criterion) {
 
 fn commits(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
-    let dir = tempfile::tempdir_in(".").unwrap();
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let options = Options::new(Role::Host);
     let store: Arc<dyn Store> = Arc::new(Embedded::open(dir.path(), options).unwrap());
     let rounds = AtomicU64::new(0);

@@ -1,4 +1,5 @@
-//! The store's promise, held against every implementation, and what the embedded one promises beyond it.
+//! The store's promise, held against every implementation, and what the embedded one promises
+//! beyond it.
 
 mod contract;
 mod crash;

@@ -1,7 +1,7 @@
 //! Random operations, and a simple model that knows what each must answer.
 //!
-//! Revisions are counted from the store's first one, leases in the order they were granted: so the same script
-//! has the same answers in every store.
+//! Revisions are counted from the store's first one, leases in the order they were granted: so the
+//! same script has the same answers in every store.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -88,7 +88,8 @@ pub async fn revision(store: &dyn Store) -> u64 {
     store.list("", None, 1).await.unwrap().revision
 }
 
-/// What a watch shows up to a revision that changes something it watches. A watch that hangs fails the test.
+/// What a watch shows up to a revision that changes something it watches. A watch that hangs fails
+/// the test.
 pub async fn shown(watch: &mut dyn Watch, up_to: u64) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     let mut reached = 0;

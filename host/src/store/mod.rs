@@ -1,7 +1,7 @@
 //! Hand 1: keys and bytes that outlive the process. It knows no noun of ours.
 //!
-//! A store has one counter, the revision: every committed transaction that changes something is one step. What
-//! was committed is on disk before `commit` returns. Keys are ordered as bytes.
+//! A store has one counter, the revision: every committed transaction that changes something is one
+//! step. What was committed is on disk before `commit` returns. Keys are ordered as bytes.
 
 pub mod embedded;
 
@@ -32,8 +32,9 @@ pub struct Page {
     pub entries: Vec<KeyValue>,
     /// Whether more keys follow the last one.
     pub more: bool,
-    /// The store's revision when the page was read. Pages of one listing may differ in it: whoever lists and then
-    /// watches does so from the revision of the *first* page and ignores events older than what it knows of a key.
+    /// The store's revision when the page was read. Pages of one listing may differ in it: whoever
+    /// lists and then watches does so from the revision of the *first* page and ignores events
+    /// older than what it knows of a key.
     pub revision: u64,
 }
 
@@ -163,8 +164,8 @@ impl Limits {
 /// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is on disk, at this revision. A transaction that changes nothing (no writes, or only deletions of what
-    /// is not there) makes no revision of its own and answers with the store's.
+    /// It is on disk, at this revision. A transaction that changes nothing (no writes, or only
+    /// deletions of what is not there) makes no revision of its own and answers with the store's.
     Committed(u64),
     /// A comparison did not hold at this revision; nothing was written.
     Conflict(u64),
@@ -206,7 +207,8 @@ pub enum StoreError {
     /// The lease has ended: keys that hung on it are gone.
     #[error("lease {0:?} has ended")]
     LeaseLost(LeaseId),
-    /// The transaction can never be committed as it is: too large, a key named twice, or an empty key.
+    /// The transaction can never be committed as it is: too large, a key named twice, or an empty
+    /// key.
     #[error("cannot commit: {0}")]
     Refused(String),
     /// The outcome is unknown or the store cannot be reached; reading back tells.
@@ -231,8 +233,9 @@ pub trait Store: Send + Sync + 'static {
     /// One key.
     async fn get(&self, key: &str) -> Result<Option<KeyValue>, StoreError>;
 
-    /// One page of the keys that begin with `prefix` and come after `after`, at most `limit` of them (at least one).
-    /// A store may answer with fewer to keep its answers small; `more` tells whether to go on.
+    /// One page of the keys that begin with `prefix` and come after `after`, at most `limit` of
+    /// them (at least one). A store may answer with fewer to keep its answers small; `more` tells
+    /// whether to go on.
     async fn list(
         &self,
         prefix: &str,
@@ -240,12 +243,13 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Page, StoreError>;
 
-    /// Compares and writes in one step. When this returns `Committed`, it is on disk. Putting under an ended
-    /// lease is `LeaseLost` (if the compares hold), and nothing is written. Giving up waiting for the answer
-    /// leaves open whether it is committed.
+    /// Compares and writes in one step. When this returns `Committed`, it is on disk. Putting under
+    /// an ended lease is `LeaseLost` (if the compares hold), and nothing is written. Giving up
+    /// waiting for the answer leaves open whether it is committed.
     async fn commit(&self, txn: Txn) -> Result<Outcome, StoreError>;
 
-    /// Watches all keys that begin with one of `prefixes`, from the first change after revision `after` on.
+    /// Watches all keys that begin with one of `prefixes`, from the first change after revision
+    /// `after` on.
     async fn watch(&self, prefixes: &[&str], after: u64) -> Result<Box<dyn Watch>, StoreError>;
 
     /// A new lease that ends `ttl` after the last `keep`.
@@ -261,11 +265,10 @@ pub trait Store: Send + Sync + 'static {
 /// A running watch; dropping it ends it.
 #[async_trait]
 pub trait Watch: Send {
-    /// Waits for the next changes. Whole revisions, in order, none twice, none left out. Giving up waiting (as
-    /// `select!` does) loses nothing.
+    /// Waits for the next changes. Whole revisions, in order, none twice, none left out. Giving up
+    /// waiting (as `select!` does) loses nothing.
     ///
-    /// # Errors
-    /// `Compacted` when the watcher was too slow; `Unavailable` when the stream broke for good. After an error
-    /// the watch is over.
+    /// # Errors `Compacted` when the watcher was too slow; `Unavailable` when the stream broke for
+    /// good. After an error the watch is over.
     async fn next(&mut self) -> Result<Batch, StoreError>;
 }

@@ -1,6 +1,7 @@
 //! One law, one test; every store is held to all of them.
 //!
-//! A law is given an empty place. Laws use nothing but the trait, and no revision but those it answered.
+//! A law is given an empty place. Laws use nothing but the trait, and no revision but those it
+//! answered.
 
 mod committing;
 mod leasing;

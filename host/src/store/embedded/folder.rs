@@ -35,8 +35,8 @@ impl Folder {
             let here = Path::new(".");
             File::open(if parent.as_os_str().is_empty() { here } else { parent })?.sync_all()?;
         }
-        // SQLite would make the file readable to all. Only a new file is opened here: closing any descriptor of
-        // a file drops the locks that this process holds on it.
+        // SQLite would make the file readable to all. Only a new file is opened here: closing any
+        // descriptor of a file drops the locks that this process holds on it.
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.file());
         match made {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
@@ -101,8 +101,9 @@ fn write_pid(file: &mut File) -> io::Result<()> {
 
 /// Whose turn it is to begin a transaction.
 ///
-/// `SQLite` lets waiting writers poll, so a process that writes without pause would keep all others out. Whoever
-/// waits to begin holds this lock meanwhile; the busy one finds it taken and waits its turn.
+/// `SQLite` lets waiting writers poll, so a process that writes without pause would keep all others
+/// out. Whoever waits to begin holds this lock meanwhile; the busy one finds it taken and waits its
+/// turn.
 #[derive(Debug)]
 pub(super) struct Turn(File);
 

@@ -1,4 +1,5 @@
-//! What happens inside one transaction of the file: compares, writes, leases, the bounds of the history.
+//! What happens inside one transaction of the file: compares, writes, leases, the bounds of the
+//! history.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::store::{Compare, LeaseId, Outcome, StoreError, Txn, Write};
 /// What a row of the history weighs beyond its key and value.
 const ROW_BYTES: i64 = 64;
 /// Rows of the history dropped per transaction at least, if so many are due.
-const TRIM_ROWS: usize = 512;
+const TRIM_ROWS: usize = 128;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Counters {
@@ -275,7 +276,8 @@ impl<'c> Ledger<'c> {
                 > history_bytes_max.saturating_add(history_bytes_max / 16)
     }
 
-    /// Drops the oldest revisions until the history is within its bounds, but no more than a few rows at once.
+    /// Drops the oldest revisions until the history is within its bounds, but no more than a few
+    /// rows at once.
     fn trim(&mut self) -> Result<()> {
         if !self.trims() || !self.is_far_over() {
             return Ok(());

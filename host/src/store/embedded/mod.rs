@@ -1,9 +1,10 @@
 //! The embedded store: one file in a folder, durable, shared by the processes of one machine.
 //!
-//! `folder` and `schema` open it; `writer` gathers what is to be written and commits it through the `ledger`;
-//! `reader` and `watch` read from snapshots. Several processes may have the same folder open, one of them as its
-//! host.
+//! `folder` and `schema` open it; `writer` gathers what is to be written and commits it through the
+//! `ledger`, `checkpoint` tidies up behind it; `reader` and `watch` read from snapshots. Several
+//! processes may have the same folder open, one of them as its host.
 
+mod checkpoint;
 mod folder;
 mod ledger;
 mod reader;
@@ -23,6 +24,7 @@ use anyhow::anyhow;
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot};
 
+use self::checkpoint::Checkpoints;
 use self::folder::Folder;
 use self::ledger::Ledger;
 use self::reader::Readers;
@@ -40,7 +42,8 @@ const REQUEST_KIB_MIN: u32 = 16;
 /// What a process is to the folder it opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The one that runs handlers. A folder has at most one; leases of former hosts end when it opens.
+    /// The one that runs handlers. A folder has at most one; leases of former hosts end when it
+    /// opens.
     Host,
     /// Any other, beside a running host or without one.
     Guest,
@@ -51,7 +54,8 @@ pub enum Role {
 pub struct Options {
     /// What this process is.
     pub role: Role,
-    /// Revisions that a watch may begin at or lag behind; older ones are dropped. Only the host drops.
+    /// Revisions that a watch may begin at or lag behind; older ones are dropped. Only the host
+    /// drops.
     pub history_revisions_max: u64,
     /// The same bound in bytes; the nearer one counts.
     pub history_bytes_max: u64,
@@ -107,6 +111,10 @@ impl Embedded {
             ledger.commit()
         };
         let closed = begin().map_err(|error| folder.unusable(schema::explain(&error)))?;
+        let checkpoints = schema::open_checkpoints(&folder)
+            .map_err(|error| folder.unusable(schema::explain(&error)))?;
+        let checkpoints =
+            Checkpoints::start(checkpoints).map_err(|error| folder.unusable(error.to_string()))?;
         let (latest, newest) = tokio::sync::watch::channel(closed.revision);
         let watchers = Arc::<AtomicUsize>::default();
         let (queue, receiver) = mpsc::channel();
@@ -118,6 +126,7 @@ impl Embedded {
             watchers: watchers.clone(),
             options,
             pace: Pace::after(&closed),
+            checkpoints,
         };
         let thread = std::thread::Builder::new().name("store writer".to_owned());
         let thread = thread.spawn(move || writer.run());
@@ -191,7 +200,8 @@ impl Store for Embedded {
     async fn watch(&self, prefixes: &[&str], after: u64) -> Result<Box<dyn Watch>, StoreError> {
         let watching = Watching::new(self.watchers.clone());
         if let Some(queue) = &self.queue {
-            // Other processes may have committed since the writer last looked. If it is gone, `next` tells.
+            // Other processes may have committed since the writer last looked. If it is gone,
+            // `next` tells.
             let _ = queue.send(Queued { ask: Ask::Look, bytes: 0, _room: None });
         }
         Ok(Box::new(EmbeddedWatch {

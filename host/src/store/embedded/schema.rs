@@ -1,8 +1,8 @@
 //! The file: how a connection to it is opened, and what it holds.
 //!
-//! Values lie in `history` only, in the order they were written; `entry` points at the newest of each key. A
-//! commit so writes each value once. A row of `history` that is no longer anyone's newest stays until the
-//! bounds of the history are reached.
+//! Values lie in `history` only, in the order they were written; `entry` points at the newest of
+//! each key. A commit so writes each value once. A row of `history` that is no longer anyone's
+//! newest stays until the bounds of the history are reached.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ const APPLICATION_ID: i64 = 0x5354_4b48;
 /// Rises with every change of the tables.
 const SCHEMA_VERSION: i64 = 1;
 const PAGE_BYTES: u64 = 4096;
-/// The write-ahead log is carried over into the file each time it has grown by so many pages. Larger bursts cost
-/// less per commit; a reopening after a crash reads at most this much.
+/// Pages (64 MiB) at which the writer carries the write-ahead log over into the file and begins it
+/// anew. A page that changes often is then carried over once for many commits.
 const CHECKPOINT_PAGES: i64 = 16_000;
 const WAL_BYTES_MAX: i64 = 128 << 20;
 const CACHE_KIB: i64 = 32 << 10;
@@ -56,7 +56,8 @@ const TABLES: &str = "
     INSERT INTO counter VALUES (1, 0, 0, 0);
 ";
 
-/// Opens the connection that writes; makes the tables in a new file, refuses a file that is not ours.
+/// Opens the connection that writes; makes the tables in a new file, refuses a file that is not
+/// ours.
 pub(super) fn open_writer(folder: &Folder, file_bytes_max: u64) -> Result<Connection, StoreError> {
     let explain = |error| folder.unusable(explain(&error));
     let mut connection = connect(folder).map_err(explain)?;
@@ -73,6 +74,14 @@ pub(super) fn open_writer(folder: &Folder, file_bytes_max: u64) -> Result<Connec
         make_tables(&mut connection).map_err(explain)?;
     }
     tune_writer(&connection, file_bytes_max).map_err(explain)?;
+    Ok(connection)
+}
+
+/// Opens one more connection, to make checkpoints with.
+pub(super) fn open_checkpoints(folder: &Folder) -> rusqlite::Result<Connection> {
+    let connection = connect(folder)?;
+    // The file must be on disk before the log is begun anew.
+    connection.pragma_update(None, "synchronous", "full")?;
     Ok(connection)
 }
 

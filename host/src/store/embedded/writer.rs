@@ -1,7 +1,7 @@
 //! The writer: one thread that gathers what callers want written and commits it together.
 //!
-//! While one commit waits for the disk, the next one's transactions gather in the queue: the disk is asked once
-//! for all of them. Nobody is answered before the commit they are in is on disk.
+//! While one commit waits for the disk, the next one's transactions gather in the queue: the disk
+//! is asked once for all of them. Nobody is answered before the commit they are in is on disk.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::Options;
+use super::checkpoint::Checkpoints;
 use super::folder::Turn;
 use super::ledger::{Closed, Ledger, next_end_ms};
 use super::schema::explain;
@@ -22,6 +23,10 @@ use crate::store::{LeaseId, Outcome, StoreError, Txn};
 const BATCH_REQUESTS_MAX: usize = 512;
 /// No more is added to a commit that weighs this.
 const BATCH_BYTES_MAX: usize = 16 << 20;
+/// So many answered by one commit are a crowd, and worth a pause to gather them again.
+const CROWD: usize = 8;
+/// The pause. A system may make it longer (Linux by 50 µs).
+const GATHER_US: u64 = 20;
 /// How often commits of other processes are looked for while someone watches.
 const POLL_MS: u64 = 25;
 /// The same while nobody watches: for leases that others took and no longer keep.
@@ -106,6 +111,7 @@ pub(super) struct Writer {
     pub(super) watchers: Arc<AtomicUsize>,
     pub(super) options: Options,
     pub(super) pace: Pace,
+    pub(super) checkpoints: Checkpoints,
 }
 
 /// When the writer has work of its own.
@@ -115,13 +121,15 @@ pub(super) struct Pace {
     /// `SQLite`'s number that changes with every commit of another process.
     data_version: i64,
     rests_until: Option<Instant>,
+    /// How many the last commit answered.
+    answered: usize,
 }
 
 impl Pace {
     /// The pace of a writer that has just opened the file.
     pub(super) fn after(closed: &Closed) -> Self {
         let Closed { next_end_ms, trim_due, .. } = *closed;
-        Self { next_end_ms, trim_due, data_version: 0, rests_until: None }
+        Self { next_end_ms, trim_due, data_version: 0, rests_until: None, answered: 0 }
     }
 }
 
@@ -159,6 +167,11 @@ impl Writer {
     }
 
     fn gather(&self, first: Queued) -> Vec<Queued> {
+        if self.pace.answered >= CROWD {
+            // Those answered last are about to come back. Without them, every other half would go
+            // without the other: twice the commits, and twice the pages.
+            std::thread::sleep(Duration::from_micros(GATHER_US));
+        }
         let mut bytes = first.bytes;
         let mut batch = vec![first];
         while batch.len() < BATCH_REQUESTS_MAX && bytes < BATCH_BYTES_MAX {
@@ -172,6 +185,9 @@ impl Writer {
     /// Commits a batch and answers everyone in it.
     fn serve(&mut self, mut batch: Vec<Queued>) {
         let failure = self.commit(&mut batch).err().map(|error| format!("{error:#}"));
+        let bytes = batch.iter().map(|queued| queued.bytes).sum();
+        self.checkpoints.count(batch.len(), bytes);
+        self.pace.answered = batch.len();
         for queued in batch {
             queued.ask.send(failure.as_deref());
         }
@@ -218,7 +234,8 @@ impl Writer {
         });
     }
 
-    /// The writer's own work: leases that end, history beyond its bounds, commits of other processes.
+    /// The writer's own work: leases that end, history beyond its bounds, commits of other
+    /// processes.
     fn tidy(&mut self) {
         if self.rests() {
             return;
