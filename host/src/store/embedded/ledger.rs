@@ -12,7 +12,7 @@ use crate::store::{Compare, LeaseId, Outcome, StoreError, Txn, Write};
 /// What a row of the history weighs beyond its key and value.
 const ROW_BYTES: i64 = 64;
 /// Rows of the history dropped per transaction at least, if so many are due.
-const TRIM_ROWS: usize = 512;
+const TRIM_ROWS: usize = 128;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Counters {
