@@ -55,7 +55,7 @@ resources:
     properties:
       name: {{ interface.name ~ '_' ~ jinja_tenant }}
       {% if interface.vlan is defined and interface.vlan != 0 %}vlan: {{ interface.vlan }}{% endif %}
-      {% set parts = interface.cidr.split('/') %}
+      {% set parts = interface.cidr | split('/') %}
       prefix: {{ parts[0] }}
       length: {{ parts[1] }}
       {% for ip in interface.ips %}
