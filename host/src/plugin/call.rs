@@ -97,7 +97,8 @@ impl Worker {
         &self.plugin.bounds
     }
 
-    /// Lets the handler work on a job. Waits for a place if too many calls are under way; the deadline counts from then.
+    /// Lets the handler work on a job. Waits for a place if too many calls are under way; the deadline counts from
+    /// then.
     pub async fn handle(&self, call: Call) -> Answer {
         let job = convert::job(&call);
         let checkpoint = call.checkpoint.map(|checkpoint| checkpoint.to_string());
