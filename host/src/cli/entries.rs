@@ -158,3 +158,6 @@ pub(super) async fn remove(store: &dyn Store, key: &str) -> Result<bool> {
     };
     Ok(matches!(store.commit(txn).await?, Outcome::Committed(_)))
 }
+
+#[cfg(test)]
+mod tests;

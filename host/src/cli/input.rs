@@ -106,8 +106,6 @@ mod tests {
         }
         let lines = format!("{long}\n{short}\n\n[{short}, {long}]\n");
         assert_eq!(parse(&lines, &no_file).unwrap().len(), 4);
-        let body = r#"{"body": {"id": "1"}}"#;
-        assert_eq!(parse(body, &no_file).unwrap()[0].of, ResourceRef::new("body", "1"));
     }
 
     #[test]

@@ -70,9 +70,17 @@ fn member(root: &Path, package: &Value) -> Option<Member> {
     })
 }
 
-/// The cargo that runs this chore.
+/// The cargo that runs this chore, as if it had been called from a shell: what it told this chore about the chore's
+/// own package would have build scripts run again, and crates built again, at each change between the two.
 pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let own = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+        if name.to_str().is_some_and(|name| own.iter().any(|prefix| name.starts_with(prefix))) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }
 
 /// Whether a program can be started and says it is well.

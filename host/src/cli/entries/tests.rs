@@ -1,0 +1,104 @@
+#![allow(clippy::unwrap_used)]
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::*;
+use crate::cli::{config, follow};
+use crate::domain::Json;
+
+fn host(dir: &TempDir) -> Embedded {
+    Embedded::open(&dir.path().join("store"), Options::new(Role::Host)).unwrap()
+}
+
+fn settings(dir: &TempDir) -> Settings {
+    let store = dir.path().join("store").display().to_string();
+    let flags = crate::settings::Flags {
+        values: [("store".to_owned(), store)].into(),
+        ..Default::default()
+    };
+    Settings::from_sources(&flags, &std::collections::BTreeMap::new(), None).unwrap()
+}
+
+async fn put(store: &dyn Store, key: &str, value: &[u8]) {
+    let write = Write::Put { key: key.to_owned(), value: value.to_vec(), lease: None };
+    store.commit(Txn { compares: Vec::new(), writes: vec![write] }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_missing_store_is_not_made_but_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = open(&settings(&dir)).await.err().unwrap().to_string();
+    assert!(said.starts_with("there is no store in ") && said.contains("--store"), "{said}");
+    assert!(!dir.path().join("store").exists());
+}
+
+#[tokio::test]
+async fn a_config_is_written_once_read_back_and_removed_beside_a_running_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = host(&dir);
+    let store = open(&settings(&dir)).await.unwrap();
+    let key = "/config/v2.0/ports/1";
+    let next = |body: Json| write(&*store, key, move |stored| config::applied(stored, &body, None));
+    assert_eq!(next(json!({"id": "1"})).await.unwrap(), Written::New(Version(1)));
+    assert_eq!(next(json!({"id": "1"})).await.unwrap(), Written::Unchanged(Version(1)));
+    assert_eq!(next(json!({"id": "1", "n": 2})).await.unwrap(), Written::New(Version(2)));
+    let seen = host.get(key).await.unwrap().unwrap();
+    assert_eq!(Config::read(&seen.value).unwrap().body, json!({"id": "1", "n": 2}));
+    put(&host, key, b"not a config").await;
+    let said = format!("{:#}", next(json!({"id": "1"})).await.unwrap_err());
+    assert!(said.starts_with(&format!("cannot read what is under key {key}: ")), "{said}");
+    assert!(remove(&*store, key).await.unwrap());
+    assert!(!remove(&*store, key).await.unwrap());
+}
+
+#[tokio::test]
+async fn every_page_of_a_prefix_is_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = host(&dir);
+    let writes = (0..PAGE + 5).map(|n| Write::Put {
+        key: format!("/a/{n:06}"),
+        value: Vec::new(),
+        lease: None,
+    });
+    let writes = writes.chain([Write::Put { key: "/b".into(), value: Vec::new(), lease: None }]);
+    host.commit(Txn { compares: Vec::new(), writes: writes.collect() }).await.unwrap();
+    assert_eq!(all(&host, "/a/").await.unwrap().len(), PAGE + 5);
+    assert_eq!(all(&host, "/c/").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn schemas_come_from_the_store_where_no_file_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = host(&dir);
+    let said = schemas(&settings(&dir), &host).await.unwrap_err().to_string();
+    assert!(said.contains("--schemas"), "{said}");
+    let text = br#"{"schemas": [{"id": "port", "plural": "ports", "prefix": "/v2.0/ports"}]}"#;
+    put(&host, key::SCHEMAS, text).await;
+    let schemas = schemas(&settings(&dir), &host).await.unwrap();
+    let port = ResourceRef::new("port", "1");
+    assert_eq!(config_key(&schemas, &port).unwrap(), "/config/v2.0/ports/1");
+    assert_eq!(state_key(&schemas, &port).unwrap(), "/state/v2.0/ports/1");
+    let template = ResourceRef::new(input::TEMPLATE, "port");
+    assert_eq!(config_key(&schemas, &template).unwrap(), "/config/v2.0/heat_templates/port");
+    let other = config_key(&schemas, &ResourceRef::new("nope", "1")).unwrap_err().to_string();
+    assert!(other.contains("no schema describes the kind nope"), "{other}");
+}
+
+#[tokio::test]
+async fn a_wait_ends_with_what_is_there_or_with_what_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = host(&dir);
+    let is_two = |value: Option<&[u8]>| (value? == b"2").then_some(());
+    let waiting = follow::until(&store, "/a", is_two);
+    let writing = async {
+        put(&store, "/a", b"1").await;
+        // A longer key is another key.
+        put(&store, "/a/b", b"2").await;
+        put(&store, "/a", b"2").await;
+    };
+    let (waited, ()) = tokio::join!(waiting, writing);
+    waited.unwrap();
+    follow::until(&store, "/a", is_two).await.unwrap();
+    assert_eq!(store.get("/a").await.unwrap().unwrap().value, b"2");
+}
