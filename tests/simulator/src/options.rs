@@ -22,7 +22,8 @@ pub struct Options {
     pub minute: Duration,
     /// Values in place of computed ones.
     pub overrides: Overrides,
-    /// A token that is valid from the start. With it, or with credentials, Heat wants `X-Auth-Token`.
+    /// A token that is valid from the start. With it, or with credentials, Heat wants
+    /// `X-Auth-Token`.
     pub token: Option<String>,
     /// Who may get a token from `POST /v3/auth/tokens`; without it anyone may.
     pub credentials: Option<Credentials>,
@@ -41,7 +42,7 @@ impl Default for Options {
             latency: Duration::ZERO,
             pace: Pace::default(),
             manual: false,
-            minute: Duration::from_secs(60),
+            minute: Duration::from_mins(1),
             overrides: Overrides::default(),
             token: None,
             credentials: None,
