@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Simulates OpenStack Heat on 127.0.0.1, with Keystone, Contrail analytics and Gohan's schemas.
+/// Simulates Heat's stack API on 127.0.0.1, with Keystone, Contrail analytics and Gohan's schemas.
 ///
 /// Prints `ready http://127.0.0.1:PORT/v1` once it answers; ends on SIGTERM or ctrl-C. State is
 /// kept in memory only.

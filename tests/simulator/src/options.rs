@@ -26,6 +26,8 @@ pub struct Options {
     /// Final status → the reason that is shown for it, as other releases of Heat word it.
     pub reasons: BTreeMap<String, String>,
     /// A token that is valid from the start. With it, or with credentials, Heat wants `X-Auth-Token`.
+    /// A token that is valid from the start. With it, or with credentials, Heat wants
+    /// `X-Auth-Token`.
     pub token: Option<String>,
     /// Who may get a token from `POST /v3/auth/tokens`; without it anyone may.
     pub credentials: Option<Credentials>,
@@ -44,7 +46,7 @@ impl Default for Options {
             latency: Duration::ZERO,
             pace: Pace::default(),
             manual: false,
-            minute: Duration::from_secs(60),
+            minute: Duration::from_mins(1),
             overrides: Overrides::default(),
             reasons: BTreeMap::new(),
             token: None,
