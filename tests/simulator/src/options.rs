@@ -3,7 +3,6 @@
 use crate::faults::Fault;
 use crate::heat::status::Action;
 use crate::overrides::Overrides;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,9 +22,6 @@ pub struct Options {
     pub minute: Duration,
     /// Values in place of computed ones.
     pub overrides: Overrides,
-    /// Final status → the reason that is shown for it, as other releases of Heat word it.
-    pub reasons: BTreeMap<String, String>,
-    /// A token that is valid from the start. With it, or with credentials, Heat wants `X-Auth-Token`.
     /// A token that is valid from the start. With it, or with credentials, Heat wants
     /// `X-Auth-Token`.
     pub token: Option<String>,
@@ -48,7 +44,6 @@ impl Default for Options {
             manual: false,
             minute: Duration::from_mins(1),
             overrides: Overrides::default(),
-            reasons: BTreeMap::new(),
             token: None,
             credentials: None,
             schemas: None,

@@ -43,9 +43,6 @@ impl Stack {
             }
             Phase::Cancelled => self.begin(Phase::Delete, None, now, options),
         }
-        if let Some(reason) = options.reasons.get(&self.status.to_string()) {
-            reason.clone_into(&mut self.reason);
-        }
     }
 
     /// Ends an action; without a reason it is the one of success.
