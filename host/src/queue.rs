@@ -11,6 +11,8 @@ use crate::domain::{
     Content, Entry, Fact, HandlerName, HostId, Job, JobId, Posted, ResourceRef, Revision, Step,
 };
 
+/// The longest pause that a job may be given, in milliseconds.
+pub const SLEEP_MS_MAX: u64 = 60 * 60 * 1000;
 /// How many job states are swept at a time.
 const SWEEPS_MAX: usize = 50;
 
@@ -82,6 +84,8 @@ pub struct Queue {
     /// Handler → its ready jobs in the order of their turn.
     ready: BTreeMap<HandlerName, BTreeSet<(u64, Revision, JobId)>>,
     wrong: BTreeMap<JobId, Wrong>,
+    /// Host → the jobs that it has claimed.
+    claimed: BTreeMap<HostId, BTreeSet<JobId>>,
     plan_mark: Option<Revision>,
     /// When each resource's job state last changed.
     job_states: BTreeMap<ResourceRef, Revision>,
@@ -146,6 +150,11 @@ impl Queue {
         self.jobs.get(id).is_some_and(|open| open.posted.is_some() || open.unreadable)
     }
 
+    /// The jobs that a host has claimed.
+    pub fn claimed_by(&self, host: &HostId) -> impl Iterator<Item = &JobId> {
+        self.claimed.get(host).into_iter().flatten()
+    }
+
     /// When a plan was last committed.
     pub fn plan_mark(&self) -> Option<Revision> {
         self.plan_mark
@@ -161,20 +170,22 @@ impl Queue {
     ) -> Turns {
         let mut turns = Turns::default();
         for (handler, &free) in slots {
-            let mut left = free;
-            for (wake_ms, _, id) in self.ready.get(handler).into_iter().flatten() {
-                if left == 0 {
-                    break;
-                }
-                if busy(id) {
-                    continue;
-                }
-                if *wake_ms > now_ms {
-                    turns.wake_ms = Some(turns.wake_ms.map_or(*wake_ms, |w| w.min(*wake_ms)));
-                    break;
-                }
-                turns.claims.push(id.clone());
-                left -= 1;
+            let Some(order) = self.ready.get(handler) else { continue };
+            let at = |wake_ms: u64| (wake_ms, Revision::default(), JobId::new(""));
+            let asleep = now_ms.saturating_add(1);
+            // Nobody sleeps longer than that: such a time was told by a clock that has been put back since.
+            let beyond = asleep.saturating_add(SLEEP_MS_MAX);
+            // Who has slept comes before who is new, or those that are under way would never get on.
+            let due = order
+                .range(at(1)..at(asleep))
+                .chain(order.range(at(beyond)..))
+                .chain(order.range(..at(1)))
+                .map(|(_, _, id)| id)
+                .filter(|id| !busy(id));
+            turns.claims.extend(due.take(free).cloned());
+            let next = order.range(at(asleep)..at(beyond)).find(|(_, _, id)| !busy(id));
+            if let Some((wake_ms, _, _)) = next {
+                turns.wake_ms = Some(turns.wake_ms.map_or(*wake_ms, |w| w.min(*wake_ms)));
             }
         }
         turns.repairs = self
@@ -215,11 +226,17 @@ impl Queue {
             Entry::Waiting(_) => open.waiting = fact.content.is_some().then_some(at),
             Entry::Ready(_) => open.ready = fact.content.is_some().then_some(at),
             Entry::Working(_) => {
+                if let Some((host, _)) = &open.working {
+                    remove_from(&mut self.claimed, host, id);
+                }
                 open.working = match fact.content {
                     Some(Content::Host(host)) => Some((host, fact.created)),
                     Some(_) => Some((HostId::new(""), fact.created)),
                     None => None,
                 };
+                if let Some((host, _)) = &open.working {
+                    self.claimed.entry(host.clone()).or_default().insert(id.clone());
+                }
             }
             Entry::Step(_) => {
                 open.step = match fact.content {

@@ -12,7 +12,12 @@ use crate::domain::{
     Content, Effect, Entry, Failure, Fault, Fields, Guard, HostId, Job, JobId, OnFailure, Posted,
     Registration, Report, ResourceRef, Revision, State, Step, Transaction, Verdict, Version,
 };
-use crate::queue::{Queue, Wrong};
+use crate::queue::{Queue, SLEEP_MS_MAX, Wrong};
+
+/// Why a job is tried again that was found without anybody working on it.
+const HOST_LOST: &str = "the host that ran it was lost";
+/// The shortest pause a pending job gets: below it, a store commit per call would be all that happens.
+const PENDING_MS_MIN: u64 = 10;
 
 /// The bounds that decide between another try and a failure.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +30,14 @@ pub struct Limits {
     pub backoff_ms_max: u64,
     /// How many operations one transaction may have, guards included.
     pub operations_max: usize,
+}
+
+impl Limits {
+    /// The pause after so many failed tries.
+    fn pause_ms(&self, attempts: u32) -> u64 {
+        let doubled = 1_u64.checked_shl(attempts.saturating_sub(1)).unwrap_or(u64::MAX);
+        self.backoff_ms_min.saturating_mul(doubled).min(self.backoff_ms_max)
+    }
 }
 
 /// A call that came back.
@@ -44,6 +57,21 @@ pub struct Closing {
     pub registration: Option<Registration>,
     /// Milliseconds of Unix time.
     pub now_ms: u64,
+}
+
+impl Closing {
+    /// A job of which nobody knows what came.
+    fn lost(job: JobId, now_ms: u64) -> Self {
+        Self {
+            job,
+            claim: Revision::default(),
+            outcome: Err(Fault::Host(HOST_LOST.to_owned())),
+            report: Report::default(),
+            fields: Fields::new(),
+            registration: None,
+            now_ms,
+        }
+    }
 }
 
 /// What is to be written, and how it is to be told.
@@ -156,31 +184,17 @@ pub fn repair(
         let effects = vec![Effect::Put(Entry::Waiting(id.clone()), handler)];
         return vec![Transaction { guards, effects }];
     }
-    let trouble = "the host that ran it was lost";
-    if posted.attempts + 1 >= limits.attempts_max {
-        let attempts = posted.attempts + 1;
-        let trouble = format!("{trouble} ({attempts} tries failed)");
-        return cascade::fail(
-            queue,
-            &posted.job,
-            guards,
-            Vec::new(),
-            &Fields::new(),
-            &trouble,
-            limits,
-        )
-        .0;
+    let attempts = posted.attempts.saturating_add(1);
+    if attempts < limits.attempts_max {
+        let wake_ms = now_ms.saturating_add(limits.pause_ms(attempts));
+        return vec![again(posted, open.step.as_ref(), guards, wake_ms, HOST_LOST)];
     }
-    vec![again(posted, open.step.as_ref(), guards, now_ms, trouble)]
-}
-
-/// Removes the job states of ended workflows.
-pub fn sweep(job_states: &[(ResourceRef, Revision)]) -> Transaction {
-    let entries = || job_states.iter().map(|(of, at)| (Entry::JobState(of.clone()), *at));
-    Transaction {
-        guards: entries().map(|(entry, at)| Guard::Unchanged(entry, at)).collect(),
-        effects: entries().map(|(entry, _)| Effect::Remove(entry)).collect(),
+    let trouble = format!("{HOST_LOST} ({attempts} tries failed, attempts_max)");
+    let lost = Closing::lost(id.clone(), now_ms);
+    if posted.job.on_failure == OnFailure::Ignore {
+        return vec![complete(queue, &posted.job, guards, &lost, limits)];
     }
+    cascade::fail(queue, &posted.job, guards, Vec::new(), &lost.fields, &trouble, limits).0
 }
 
 /// What becomes of a job after its call.
@@ -193,11 +207,12 @@ pub fn settle(queue: &Queue, closing: &Closing, limits: &Limits) -> Option<Settl
     ];
     let trouble = match &closing.outcome {
         Ok(Verdict::Completed) => {
-            let transaction = complete(queue, &posted.job, guards, closing);
+            let transaction = complete(queue, &posted.job, guards, closing, limits);
             return Some(Settled { transactions: vec![transaction], about: About::Completed });
         }
         Ok(Verdict::Pending { after_ms, checkpoint }) => {
-            let wake_ms = closing.now_ms.saturating_add(*after_ms);
+            let pause = (*after_ms).clamp(PENDING_MS_MIN, SLEEP_MS_MAX);
+            let wake_ms = closing.now_ms.saturating_add(pause);
             let step = Step {
                 checkpoint: Some(checkpoint.clone()),
                 wake_ms,
@@ -224,7 +239,7 @@ pub fn settle(queue: &Queue, closing: &Closing, limits: &Limits) -> Option<Settl
         }
     };
     if posted.job.on_failure == OnFailure::Ignore {
-        let transaction = complete(queue, &posted.job, guards, closing);
+        let transaction = complete(queue, &posted.job, guards, closing, limits);
         return Some(Settled {
             transactions: vec![transaction],
             about: About::Ignored { trouble },
@@ -250,17 +265,10 @@ fn retry(
     if attempts >= limits.attempts_max {
         return Err(format!("{why} ({attempts} tries failed, attempts_max)"));
     }
-    let pause = limits
-        .backoff_ms_min
-        .saturating_mul(1_u64.checked_shl(attempts - 1).unwrap_or(u64::MAX))
-        .min(limits.backoff_ms_max);
-    let wake_ms = closing.now_ms.saturating_add(pause);
+    let wake_ms = closing.now_ms.saturating_add(limits.pause_ms(attempts));
+    // What a try reported that will be repeated is not told: the next one says it anew.
     let mut transaction = again(posted, step, guards, wake_ms, why);
     transaction.effects.push(Effect::Remove(Entry::Working(posted.job.id.clone())));
-    transaction.effects.extend(report::effects(&posted.job, closing));
-    if !closing.report.fields.is_empty() {
-        transaction.effects.push(report::job_state(&posted.job, closing));
-    }
     let about = About::Retry { attempts, wake_ms, trouble: why.to_owned() };
     Ok(Settled { transactions: vec![transaction], about })
 }
@@ -303,7 +311,13 @@ fn suspend(posted: &Posted, guards: Vec<Guard>, closing: &Closing, step: Step) -
     Transaction { guards, effects }
 }
 
-fn complete(queue: &Queue, job: &Job, mut guards: Vec<Guard>, closing: &Closing) -> Transaction {
+fn complete(
+    queue: &Queue,
+    job: &Job,
+    guards: Vec<Guard>,
+    closing: &Closing,
+    limits: &Limits,
+) -> Transaction {
     let mut effects = vec![
         Effect::Remove(Entry::Job(job.id.clone())),
         Effect::Remove(Entry::Working(job.id.clone())),
@@ -320,11 +334,13 @@ fn complete(queue: &Queue, job: &Job, mut guards: Vec<Guard>, closing: &Closing)
     } else if !closing.report.fields.is_empty() {
         effects.push(report::job_state(job, closing));
     }
+    let mut transaction = Transaction { guards, effects };
     let gone = BTreeSet::from([&job.id]);
-    for id in cascade::released(queue, &gone, &BTreeSet::new()) {
-        cascade::promote(queue, id, &mut guards, &mut effects);
+    let room = cascade::room(&transaction, limits);
+    for id in cascade::released(queue, &gone, &BTreeSet::new()).into_iter().take(room) {
+        cascade::promote(queue, id, &mut transaction.guards, &mut transaction.effects);
     }
-    Transaction { guards, effects }
+    transaction
 }
 
 fn final_state(job: &Job, word: &str, error: String, fields: Fields) -> Effect {

@@ -17,9 +17,12 @@ use crate::domain::{
     Transaction, Version,
 };
 use crate::plugin::{Prober, Subject};
-use crate::wire::key;
+use crate::wire::key::{self, name_of};
 
 const PREFIXES: &[&str] = &[key::MONITORED, key::MONITORING, key::STATE];
+
+/// The shortest pause between two probes of an object, whatever its registration asks for.
+const PAUSE_MS_MIN: u64 = 100;
 
 /// One resource with something registered.
 struct Watched {
@@ -27,6 +30,8 @@ struct Watched {
     at: Revision,
     /// Object → its status at the last probe that told one.
     statuses: BTreeMap<String, String>,
+    /// When each object is to be probed next, unless that is under way.
+    due: BTreeMap<String, u64>,
     /// Objects whose last probe told nothing, so that only changes are logged.
     silent: BTreeSet<String>,
 }
@@ -128,7 +133,7 @@ impl Collector {
                     self.states.remove(&of);
                 }
                 (entry, Some(Content::Unreadable(reason))) => {
-                    warn!(?entry, "cannot read entry: {reason}");
+                    warn!("cannot read {}: {reason}", name_of(&entry));
                 }
                 _ => {}
             }
@@ -136,23 +141,29 @@ impl Collector {
     }
 
     fn watch(&mut self, of: ResourceRef, registration: Registration, at: Revision) {
+        if self.watched.get(&of).is_some_and(|watched| watched.at == at) {
+            // The mirror has listed again.
+            return;
+        }
         self.forget(&of);
         let now_ms = clock::now_ms();
+        let mut due = BTreeMap::new();
         for target in registration.targets.values() {
             if self.probers.contains_key(&target.kind) {
                 self.due.insert((now_ms, of.clone(), target.name.clone()));
+                due.insert(target.name.clone(), now_ms);
             } else {
                 info!(resource = %of, object = %target.name,
                     "is registered, but there is no prober for type `{}`", target.kind);
             }
         }
         let (statuses, silent) = (BTreeMap::new(), BTreeSet::new());
-        self.watched.insert(of, Watched { registration, at, statuses, silent });
+        self.watched.insert(of, Watched { registration, at, statuses, due, silent });
     }
 
     fn forget(&mut self, of: &ResourceRef) {
-        if self.watched.remove(of).is_some() {
-            self.due.retain(|(_, other, _)| other != of);
+        for (name, at) in self.watched.remove(of).map(|watched| watched.due).unwrap_or_default() {
+            self.due.remove(&(at, of.clone(), name));
         }
     }
 
@@ -166,18 +177,17 @@ impl Collector {
                 None => return None,
             }
             if let Some((_, of, name)) = self.due.pop_first() {
-                self.probe(of, name, now_ms);
+                self.probe(of, name);
             }
         }
         None
     }
 
-    fn probe(&mut self, of: ResourceRef, name: String, now_ms: u64) {
-        let Some(watched) = self.watched.get(&of) else { return };
+    fn probe(&mut self, of: ResourceRef, name: String) {
+        let Some(watched) = self.watched.get_mut(&of) else { return };
+        watched.due.remove(&name);
         let Some(target) = watched.registration.targets.get(&name) else { return };
         let Some(prober) = self.probers.get(&target.kind).map(Arc::clone) else { return };
-        let pause = target.interval_ms.unwrap_or(self.pace.probe_interval_ms).max(1);
-        self.due.insert((now_ms.saturating_add(pause), of.clone(), name.clone()));
         let (subject, at) = (subject(&of, target), watched.at);
         self.probing += 1;
         self.tasks.spawn(async move {
@@ -204,6 +214,7 @@ impl Collector {
                 let Some(watched) = self.watched.get_mut(&of).filter(|w| w.at == at) else {
                     return;
                 };
+                let object = name.clone();
                 match status {
                     Ok(status) => {
                         watched.silent.remove(&name);
@@ -215,9 +226,20 @@ impl Collector {
                         }
                     }
                 }
+                self.again(&of, &object);
                 self.tell(&of);
             }
         }
+    }
+
+    /// Says when an object is to be probed next: one probe of it at a time, and a pause after each.
+    fn again(&mut self, of: &ResourceRef, name: &str) {
+        let Some(watched) = self.watched.get_mut(of) else { return };
+        let Some(target) = watched.registration.targets.get(name) else { return };
+        let pause = target.interval_ms.unwrap_or(self.pace.probe_interval_ms);
+        let at = clock::now_ms().saturating_add(pause.max(PAUSE_MS_MIN));
+        watched.due.insert(name.to_owned(), at);
+        self.due.insert((at, of.clone(), name.to_owned()));
     }
 
     /// Writes the statuses of a resource if they are complete, new, and its state is there: the API server takes
@@ -255,7 +277,7 @@ impl Collector {
                 // The registration has changed: its new probes will tell.
                 Err(Uncommitted::Conflict(_)) => None,
                 Err(other) => {
-                    warn!(resource = %of, "cannot write its status: {other:?}");
+                    warn!(resource = %of, "cannot write its status: {other}");
                     None
                 }
             };

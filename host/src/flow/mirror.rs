@@ -15,6 +15,8 @@ use crate::wire;
 const PAGE_ENTRIES_MAX: usize = 500;
 /// Updates that wait for a busy loop; after that the watch waits.
 const UPDATES_MAX: usize = 64;
+/// The first pause before the store is tried again; it doubles while nothing comes.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause before the store is tried again.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
@@ -36,7 +38,7 @@ pub(super) fn start(
     prefixes: &'static [&'static str],
 ) -> mpsc::Receiver<Update> {
     let (updates, receiver) = mpsc::channel(UPDATES_MAX);
-    let mut mirror = Mirror { store, schemas, prefixes, known: BTreeMap::new() };
+    let mut mirror = Mirror { store, schemas, prefixes, known: BTreeMap::new(), followed: false };
     tokio::spawn(async move { mirror.run(updates).await });
     receiver
 }
@@ -47,25 +49,29 @@ struct Mirror {
     prefixes: &'static [&'static str],
     /// Key → when it last changed, to tell after a gap what vanished.
     known: BTreeMap<String, u64>,
+    /// The watch has shown something since the last listing.
+    followed: bool,
 }
 
 impl Mirror {
     async fn run(&mut self, updates: mpsc::Sender<Update>) {
-        let mut pause = Duration::from_millis(100);
+        let mut pause = PAUSE_MIN;
         while !updates.is_closed() {
             match self.follow(&updates).await {
                 Ok(()) => return,
                 Err(StoreError::Compacted { wanted, oldest }) => {
                     info!(wanted, oldest, "mirror fell behind and lists again");
-                    pause = Duration::from_millis(100);
                 }
                 Err(error) => {
                     let error = anyhow::Error::from(error);
                     warn!("cannot mirror the store: {error:#}; trying again");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(PAUSE_MAX);
                 }
             }
+            if std::mem::take(&mut self.followed) {
+                pause = PAUSE_MIN;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
@@ -82,6 +88,7 @@ impl Mirror {
                 () = updates.closed() => return Ok(()),
             };
             let update = self.take(batch);
+            self.followed = true;
             if updates.send(update).await.is_err() {
                 return Ok(());
             }

@@ -12,7 +12,7 @@ use super::mirror::{self, Update};
 use super::scribe::{Scribe, Uncommitted};
 use crate::domain::{Content, Fact, Handlers, ResourceRef, Revision};
 use crate::plan::{self, About, Catalog, Plan};
-use crate::wire::key;
+use crate::wire::key::{self, name_of};
 
 const PREFIXES: &[&str] = &[key::CONFIG, key::STATE, key::JOBS, key::STEPS, key::APPLIED];
 /// The pause before a plan is tried again when the store could not be reached.
@@ -54,6 +54,10 @@ pub(super) async fn run(
             _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
         }
         while let Some(of) = planner.next() {
+            // A long list must not be worked off with what was known when it began.
+            while let Ok(update) = updates.try_recv() {
+                planner.observe(update, false);
+            }
             tokio::select! {
                 () = planner.look_at(of) => {}
                 _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
@@ -112,16 +116,28 @@ impl Planner {
                 self.mark(of);
             }
             Err(Uncommitted::LeaseLost) => self.mark(of),
-            Err(Uncommitted::Refused(error)) => {
-                error!(resource = %of, "cannot commit plan: {error:#}");
+            Err(Uncommitted::Refused(error)) => self.hold_back(of, &error).await,
+        }
+    }
+
+    /// The store will never take the plan of this resource: its state says so.
+    async fn hold_back(&mut self, of: ResourceRef, error: &anyhow::Error) {
+        let reason = format!("its workflow cannot be posted: {error:#}");
+        error!(resource = %of, "{reason}");
+        let Some(plan) = plan::hold_back(&mut self.catalog, &of, &reason) else { return };
+        match self.scribe.commit(&plan.transaction, None).await {
+            Ok(revision) => {
+                self.catalog.learn_committed(plan.transaction, revision);
             }
+            Err(Uncommitted::Conflict(revision)) => self.later.push((revision, of)),
+            Err(other) => error!(resource = %of, "cannot say so in its state: {other}"),
         }
     }
 }
 
 fn complain(fact: &Fact) {
     if let Some(Content::Unreadable(reason)) = &fact.content {
-        warn!(entry = ?fact.entry, "cannot read entry: {reason}");
+        warn!("cannot read {}: {reason}", name_of(&fact.entry));
     }
 }
 

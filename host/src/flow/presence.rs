@@ -65,7 +65,7 @@ pub(super) async fn run(
                 return Err(error.context("cannot announce this host in the store"));
             }
             Err(other) => {
-                warn!("cannot announce this host in the store: {other:?}; trying again");
+                warn!("cannot announce this host in the store: {other}; trying again");
                 Some(clock::now_ms() + PAUSE_MS)
             }
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use tracing::{debug, error, info, warn};
 
 use self::call::{Call, Tools};
@@ -24,6 +24,10 @@ use crate::store::LeaseId;
 use crate::wire::key;
 
 const PREFIXES: &[&str] = &[key::JOBS, key::STEPS, key::PLAN, key::JOB_STATE];
+/// How long the mirror is waited for at the end.
+const SHOWN_MS_MAX: u64 = 100;
+/// Jobs that are put right at the same time.
+const REPAIRS_MAX: usize = 64;
 /// The pause before something is tried again when the store could not be reached.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -67,6 +71,8 @@ pub(super) struct Runner {
     reached: Revision,
     busy: BTreeMap<JobId, (HandlerName, Busy)>,
     tasks: JoinSet<(JobId, Came)>,
+    /// Which job a call's task works on, should it break.
+    calls: BTreeMap<task::Id, JobId>,
 }
 
 impl Runner {
@@ -90,6 +96,7 @@ impl Runner {
             reached: Revision::default(),
             busy: BTreeMap::new(),
             tasks: JoinSet::new(),
+            calls: BTreeMap::new(),
         }
     }
 
@@ -105,7 +112,7 @@ impl Runner {
                     let Some(update) = update else { anyhow::bail!("the runner's mirror ended") };
                     self.observe(update, &mut updates);
                 }
-                Some(came) = self.tasks.join_next() => self.take(came),
+                Some(came) = self.tasks.join_next_with_id() => self.take(came),
                 () = clock::sleep_until(wake_ms) => {}
                 _ = stopped.wait_for(|stopped| *stopped) => break,
             }
@@ -155,13 +162,34 @@ impl Runner {
         let Turns { claims, repairs, sweeps, wake_ms } =
             self.queue.turns(now_ms, &slots, |id| busy.contains_key(id));
         self.sweep(&sweeps);
-        for (id, wrong) in repairs {
+        let under_way = self.busy.values().filter(|(handler, _)| handler.as_str().is_empty()).count();
+        for (id, wrong) in repairs.into_iter().take(REPAIRS_MAX.saturating_sub(under_way)) {
             self.repair(id, wrong, now_ms);
         }
+        self.release_strays();
         for id in claims {
             self.start(id);
         }
         wake_ms
+    }
+
+    /// Gives back what this host has claimed without anybody working on it: the commit of a claim whose outcome
+    /// was unknown, or a task that broke.
+    fn release_strays(&mut self) {
+        let strays: Vec<JobId> = self
+            .queue
+            .claimed_by(&self.host)
+            .filter(|id| !self.busy.contains_key(*id))
+            .cloned()
+            .collect();
+        for id in strays {
+            let claim = self.queue.get(&id).and_then(|open| Some(open.working.as_ref()?.1));
+            let release = claim.and_then(|claim| settle::release(&self.queue, &id, claim));
+            if let Some(release) = release {
+                warn!(job = %id, "was claimed but is not worked on; given back");
+                self.commit_aside(id, vec![release], "give job back");
+            }
+        }
     }
 
     fn start(&mut self, id: JobId) {
@@ -174,17 +202,18 @@ impl Runner {
         let (tools, lease) = (self.tools.clone(), *self.lease.borrow());
         debug!(job = %id, "claiming");
         self.busy.insert(id.clone(), (handler, Busy::Calling));
-        self.tasks.spawn(async move { (id, tools.work(call, lease).await) });
+        let working = id.clone();
+        let task = self.tasks.spawn(async move { (id, tools.work(call, lease).await) });
+        self.calls.insert(task.id(), working);
     }
 
-    fn take(&mut self, came: Result<(JobId, Came), tokio::task::JoinError>) {
+    fn take(&mut self, came: Result<(task::Id, (JobId, Came)), JoinError>) {
         let (id, came) = match came {
-            Ok(came) => came,
-            Err(broken) => {
-                // The claim stays until the lease ends; then the job is found left behind.
-                error!("a call's task broke: {broken}");
-                return;
+            Ok((task, came)) => {
+                self.calls.remove(&task);
+                came
             }
+            Err(broken) => return self.take_broken(&broken),
         };
         let Some((handler, _)) = self.busy.remove(&id) else { return };
         match came {
@@ -204,6 +233,18 @@ impl Runner {
             Came::OutOfReach(None) => {}
             Came::Lost => warn!(job = %id, "claim was lost; its outcome is not written"),
         }
+    }
+
+    /// A call's task broke, which is a fault of ours: the job is tried again like after any other fault.
+    fn take_broken(&mut self, broken: &JoinError) {
+        error!("a task broke: {broken}");
+        let Some(id) = self.calls.remove(&broken.id()) else { return };
+        let Some((handler, _)) = self.busy.remove(&id) else { return };
+        let working = self.queue.get(&id).and_then(|open| open.working.clone());
+        // Without a claim that the mirror has shown, it is found as a stray later.
+        let Some((_, claim)) = working.filter(|(host, _)| *host == self.host) else { return };
+        let closing = call::broken(id.clone(), claim);
+        self.settle(id, handler, Box::new(closing));
     }
 
     /// Decides what becomes of an answered call and starts to commit it.
@@ -267,7 +308,7 @@ impl Runner {
             let came = match commit_all(&scribe, &transactions).await {
                 Ok(at) | Err(Uncommitted::Conflict(at)) => Came::Done(at),
                 Err(other) => {
-                    warn!(job = %id, "cannot {what}: {other:?}; trying again");
+                    warn!(job = %id, "cannot {what}: {other}; trying again");
                     tokio::time::sleep(PAUSE).await;
                     Came::OutOfReach(None)
                 }
@@ -282,19 +323,24 @@ impl Runner {
         while !self.tasks.is_empty() {
             tokio::select! {
                 Some(update) = updates.recv() => self.observe(update, &mut updates),
-                Some(came) = self.tasks.join_next() => self.take(came),
+                Some(came) = self.tasks.join_next_with_id() => self.take(came),
                 () = clock::sleep_until(Some(last)) => break,
             }
         }
         self.tasks.shutdown().await;
+        // A claim that was committed last may not have been shown yet.
+        let shown = Duration::from_millis(SHOWN_MS_MAX);
+        while let Ok(Some(update)) = tokio::time::timeout(shown, updates.recv()).await {
+            self.observe(update, &mut updates);
+        }
         let unfinished: Vec<JobId> = self.busy.keys().cloned().collect();
         for id in unfinished {
             let working = self.queue.get(&id).and_then(|open| open.working.clone());
             let Some((_, claim)) = working.filter(|(host, _)| *host == self.host) else { continue };
             let Some(release) = settle::release(&self.queue, &id, claim) else { continue };
             match self.tools.scribe.commit(&release, None).await {
-                Ok(_) => info!(job = %id, "given back"),
-                Err(error) => warn!(job = %id, "cannot give job back: {error:?}"),
+                Ok(_) => info!(job = %id, "was not done within shutdown_ms_max; given back"),
+                Err(error) => warn!(job = %id, "cannot give job back: {error}"),
             }
         }
     }

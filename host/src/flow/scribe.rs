@@ -1,5 +1,6 @@
 //! Spells transactions and commits them.
 
+use std::fmt;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -28,6 +29,16 @@ pub(super) enum Uncommitted {
     Unavailable(anyhow::Error),
     /// It can never be committed.
     Refused(anyhow::Error),
+}
+
+impl fmt::Display for Uncommitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conflict(revision) => write!(f, "overtaken at revision {revision}"),
+            Self::LeaseLost => f.write_str("the host's lease has ended"),
+            Self::Unavailable(error) | Self::Refused(error) => write!(f, "{error:#}"),
+        }
+    }
 }
 
 impl Scribe {

@@ -29,7 +29,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Applied, Base, Entry, HandlerName, JobId, Json, Param, Resource};
-use crate::domain::{ResourceRef, Transaction, Version};
+use crate::domain::{ResourceRef, State, Transaction, Version};
 
 pub use catalog::Catalog;
 
@@ -97,6 +97,13 @@ pub fn plan(catalog: &mut Catalog, of: &ResourceRef) -> Option<Plan> {
             plan
         }
     }
+}
+
+/// Holds a resource back whose plan the store will never take; `None` if its state says so already.
+pub fn hold_back(catalog: &mut Catalog, of: &ResourceRef, reason: &str) -> Option<Plan> {
+    let plan = post::hold_back(catalog, of, reason);
+    catalog.held.hold(of, Held { reason: reason.to_owned(), wants: BTreeSet::new() });
+    plan
 }
 
 fn look(
@@ -172,6 +179,10 @@ fn gone(
     }
     let applied = catalog.applied(of).filter(|a| !a.deleted && !a.now.templates.is_empty());
     let Some(Applied { now: old, .. }) = applied else {
+        if catalog.state(of).is_some_and(has_failed) && catalog.applied(of).is_some() {
+            // Something still stands that could not be taken down: these are the only traces of it.
+            return Ok(None);
+        }
         return Ok((!has_jobs).then(|| post::clean_up(catalog, of)));
     };
     loaded(catalog, &old.templates)?;
@@ -181,6 +192,12 @@ fn gone(
     let (version, input, dropped, clear) =
         (old.version, &old.body, &Dropped::default(), Vec::new());
     posted(catalog, Workflow { of, version, input, change, work, applied, dropped, clear })
+}
+
+/// Whether the last workflow of a resource failed.
+fn has_failed(state: &State) -> bool {
+    let worker_state = state.fields.get(State::WORKER_STATE).and_then(Json::as_str);
+    worker_state.is_some_and(|word| word.ends_with("_FAILED"))
 }
 
 fn posted(catalog: &Catalog, workflow: Workflow<'_>) -> Result<Option<Plan>, Held> {

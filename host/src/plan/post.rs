@@ -43,6 +43,11 @@ pub(super) fn workflow(catalog: &Catalog, workflow: Workflow<'_>) -> Plan {
     let mut transaction = upon(catalog, of, dropped, clear);
     let present = external.iter().map(|job| Guard::Present(Entry::Job(job.clone())));
     transaction.guards.extend(present);
+    if !external.is_empty() {
+        // A cascade of failures that has not seen these jobs must look again.
+        let mark = Content::Free(json!({ "job_name": name }));
+        transaction.effects.push(Effect::Put(Entry::PlanMark, mark));
+    }
     if let Some(first) = jobs.first_mut() {
         first.dependency = external;
     }
@@ -60,7 +65,6 @@ pub(super) fn workflow(catalog: &Catalog, workflow: Workflow<'_>) -> Plan {
     }
     transaction.effects.extend([
         Effect::Put(Entry::Applied(of.clone()), Content::Applied(applied)),
-        Effect::Put(Entry::PlanMark, Content::Free(json!({ "job_name": name }))),
     ]);
     Plan { transaction, about: About::Workflow { jobs: ids } }
 }

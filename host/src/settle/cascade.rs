@@ -6,8 +6,11 @@ use super::{Limits, Version, final_state, ready};
 use crate::domain::{Effect, Entry, Fields, Guard, Job, JobId, ResourceRef, Transaction};
 use crate::queue::Queue;
 
+/// A guard and two writes.
+const OPERATIONS_PER_PROMOTION: usize = 3;
+
 /// Fails a job: its workflow, and every waiting workflow that depends on it, however far. A newer version of a
-/// resource does not fall with the older one that it waits for: it goes on.
+/// resource, or its take-down, does not fall with the older workflow that it waits for: it goes on.
 ///
 /// `guards` and `effects` belong to the failed job itself. Answers the transactions, the cause last, and what
 /// was cancelled.
@@ -39,10 +42,12 @@ pub(super) fn fail(
     }
 
     // Of several versions of one resource only the newest one's failure is told.
-    let newest = |of: &ResourceRef, version: Version| {
-        !workflows.iter().any(|(other, newer)| *other == of && *newer > version)
-            && (job.target != *of || job.version <= version)
-    };
+    let mut newest = BTreeMap::from([(&job.target, job.version)]);
+    for (of, version) in &workflows {
+        let known = newest.entry(of).or_insert(*version);
+        *known = (*known).max(*version);
+    }
+    let newest = |of: &ResourceRef, version: Version| newest.get(of) == Some(&version);
     if newest(&job.target, job.version) {
         own.effects.push(Effect::Remove(Entry::JobState(job.target.clone())));
         own.effects.push(final_state(job, &word, error, fields.clone()));
@@ -62,7 +67,7 @@ pub(super) fn fail(
     }
     gone.insert(&job.id);
     let kept: BTreeSet<&JobId> = gone.clone();
-    for id in released(queue, &gone, &kept) {
+    for id in released(queue, &gone, &kept).into_iter().take(room(&own, limits)) {
         promote(queue, id, &mut own.guards, &mut own.effects);
     }
     // Jobs posted meanwhile might depend on what falls here.
@@ -91,6 +96,12 @@ pub(super) fn released<'a>(
         .collect()
 }
 
+/// How many jobs may be promoted in a transaction: what does not fit is found waiting for nothing and put right.
+pub(super) fn room(transaction: &Transaction, limits: &Limits) -> usize {
+    let used = transaction.guards.len() + transaction.effects.len() + 1;
+    limits.operations_max.saturating_sub(used) / OPERATIONS_PER_PROMOTION
+}
+
 /// Moves a waiting job to the ready ones.
 pub(super) fn promote(
     queue: &Queue,
@@ -116,8 +127,12 @@ fn fallen(queue: &Queue, job: &Job) -> Vec<JobId> {
             let Some(posted) = queue.get(id).and_then(|open| open.posted.as_ref()) else {
                 continue;
             };
-            let newer = posted.job.target == cause.target && posted.job.version > cause.version;
-            if newer || !seen.insert(id) {
+            // A later workflow of the same resource goes on, by whatever way it is reached.
+            let later = |than: &Job| {
+                posted.job.target == than.target
+                    && (posted.job.version > than.version || posted.job.is_first)
+            };
+            if later(cause) || later(job) || !seen.insert(id) {
                 continue;
             }
             found.push(id.clone());

@@ -113,7 +113,7 @@ pub fn prefix_of(schemas: &Schemas, family: &str, kind: &Kind) -> Result<String,
 }
 
 /// The entry by family and name, for messages: `state port:1`.
-pub(super) fn name_of(entry: &Entry) -> String {
+pub fn name_of(entry: &Entry) -> String {
     match entry {
         Entry::Config(of) => format!("config {of}"),
         Entry::State(of) => format!("state {of}"),

@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::{Came, PAUSE};
 use crate::domain::{
-    Action, Content, Entry, Failure, Fault, Fields, Json, Posted, Registration, Report,
+    Action, Content, Entry, Failure, Fault, Fields, JobId, Json, Posted, Registration, Report,
     ResourceRef, Revision, Stack, Step, TemplateId, Transaction, Verdict,
 };
 use crate::flow::clock;
@@ -46,7 +46,7 @@ impl Tools {
             Ok(at) => at,
             Err(Uncommitted::Conflict(at)) => return Came::Done(at),
             Err(other) => {
-                warn!(job = %id, "cannot claim: {other:?}; trying again");
+                warn!(job = %id, "cannot claim: {other}; trying again");
                 tokio::time::sleep(PAUSE).await;
                 return Came::OutOfReach(None);
             }
@@ -58,12 +58,13 @@ impl Tools {
                 return Came::Answered(Box::new(closing(&call, claim, Err(fault))));
             }
         };
-        let Some(text) = ground.template else {
-            let step = call.step.as_ref();
-            let template = step.map_or("", |step| step.template.as_str());
-            let why = format!("template `{template}` is not in /config any more");
-            let outcome = Ok(Verdict::Failed(Failure::Fatal(why)));
-            return Came::Answered(Box::new(closing(&call, claim, outcome)));
+        let text = match ground.template {
+            Ok(text) => text,
+            Err(why) => {
+                let outcome = Ok(Verdict::Failed(Failure::Fatal(why)));
+                let closing = Closing { fields: ground.fields, ..closing(&call, claim, outcome) };
+                return Came::Answered(Box::new(closing));
+            }
         };
         let (template_id, checkpoint) = match call.step.clone() {
             Some(step) => (step.template, step.checkpoint),
@@ -91,15 +92,21 @@ impl Tools {
     async fn ground(&self, call: &Call) -> Result<Ground> {
         let job = &call.posted.job;
         let template = match &call.step {
-            Some(step) => match self.scribe.read(&Entry::Template(step.template.clone())).await? {
-                Some(Content::Template(template)) => Some(template.text),
-                _ => None,
-            },
-            None => None,
+            Some(step) => {
+                let id = &step.template;
+                match self.scribe.read(&Entry::Template(id.clone())).await? {
+                    Some(Content::Template(template)) => Ok(template.text),
+                    Some(Content::Unreadable(why)) => {
+                        Err(format!("template `{id}` cannot be read: {why}"))
+                    }
+                    _ => Err(format!("template `{id}` is not in /config any more")),
+                }
+            }
+            None => Err("the job's own record is gone, and with it which template it has".into()),
         };
         // What was put up must come down, even when its template has gone.
         let takes_down = matches!(job.action, Action::Delete | Action::LogicalDelete);
-        let template = template.or_else(|| takes_down.then(String::new));
+        let template = if takes_down { template.or(Ok(String::new())) } else { template };
         let fields = match self.scribe.read(&Entry::JobState(job.target.clone())).await? {
             Some(Content::JobState(fields)) => fields,
             _ => Fields::new(),
@@ -114,7 +121,8 @@ impl Tools {
 }
 
 struct Ground {
-    template: Option<String>,
+    /// Its text, or why there is none.
+    template: Result<String, String>,
     fields: Fields,
     registration: Option<Registration>,
 }
@@ -124,6 +132,19 @@ fn closing(call: &Call, claim: Revision, outcome: Result<Verdict, Fault>) -> Clo
         job: call.posted.job.id.clone(),
         claim,
         outcome,
+        report: Report::default(),
+        fields: Fields::new(),
+        registration: None,
+        now_ms: clock::now_ms(),
+    }
+}
+
+/// What comes of a call whose task broke.
+pub(super) fn broken(job: JobId, claim: Revision) -> Closing {
+    Closing {
+        job,
+        claim,
+        outcome: Err(Fault::Host("its task broke; the host's log tells where".to_owned())),
         report: Report::default(),
         fields: Fields::new(),
         registration: None,
