@@ -54,9 +54,8 @@ resources:
     type: OS::Contrail::VirtualMachineInterface
     properties:
       name: {{ interface.name ~ '_' ~ jinja_tenant }}
-      {% if interface.vlan is defined and interface.vlan != 0 -%}
-      vlan: {{ interface.vlan }}{% endif %}
-      {% set parts = interface.cidr.split('/') %}
+      {% if interface.vlan is defined and interface.vlan != 0 %}vlan: {{ interface.vlan }}{% endif %}
+      {% set parts = interface.cidr | split('/') %}
       prefix: {{ parts[0] }}
       length: {{ parts[1] }}
       {% for ip in interface.ips %}

@@ -89,10 +89,12 @@ impl HttpClient {
         mut request: Request<Body>,
         limits: Limits,
     ) -> Result<Response<Incoming>, SendError> {
-        let mut captured = capture_connection(&mut request);
         let connect = limits.connect.unwrap_or(CONNECT_LIMIT);
+        let Some(first_byte) = limits.first_byte else {
+            return Ok(CONNECT.scope(connect, self.client.request(request)).await?);
+        };
+        let mut captured = capture_connection(&mut request);
         let sending = CONNECT.scope(connect, self.client.request(request));
-        let Some(first_byte) = limits.first_byte else { return Ok(sending.await?) };
         tokio::pin!(sending);
         let connected = async {
             captured.wait_for_connection_metadata().await;

@@ -130,6 +130,25 @@ async fn a_trap_names_the_functions_it_happened_in() {
 }
 
 #[tokio::test]
+async fn the_handles_a_guest_may_hold_are_bounded() {
+    let imports = r#"(import "wasi:clocks/monotonic-clock@0.2.12" "subscribe-duration"
+        (func $timer (param i64) (result i32)))
+        (global $left (mut i32) (i32.const COUNT))"#;
+    let handle = "(loop (drop (call $timer (i64.const 0)))
+        (global.set $left (i32.sub (global.get $left) (i32.const 1)))
+        (br_if 0 (global.get $left)))";
+    // A timer is two handles: itself and what it waits for.
+    let hold = async |timers: &str| {
+        let imports = imports.replace("COUNT", timers);
+        let guest = Wat { imports: &imports, handle, ..Wat::default() }.worker();
+        act(&House::new().file("plain.wasm", guest).worker().await, "", 0).await
+    };
+    done(hold("2048").await);
+    let why = fault(hold("5000").await).to_string();
+    assert!(why.contains("resource table has no free keys"), "{why}");
+}
+
+#[tokio::test]
 async fn nothing_of_a_guest_outlives_a_call() {
     // The second call in the same memory would find what the first one wrote there.
     let handle = "(i32.load (i32.const 2048)) (if (then unreachable)) \

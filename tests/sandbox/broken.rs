@@ -150,6 +150,7 @@ async fn broken_plugins_leave_the_others_working() {
             Wat { name: "looker", world: "watcher", ..Wat::default() }.prober("vm"),
         )
         .file("ignored.txt", "not a plugin")
+        .file(".half.wasm", "not yet a plugin")
         .file("z.wasm", "");
     let loaded = house.load().await;
     let files: Vec<_> =
@@ -191,6 +192,46 @@ async fn an_unreadable_grant_or_directory_is_a_fault() {
     assert_eq!(loaded.faults.len(), 1);
     assert_eq!(loaded.faults[0].file, absent);
     assert!(loaded.faults[0].reason.starts_with("cannot read plugin directory: "));
+}
+
+#[tokio::test]
+async fn grants_for_a_plugin_that_is_not_there_are_a_warning() {
+    let (logs, _guard) = Logs::record();
+    let house = House::new().file("plain.wasm", Wat::default().worker());
+    house.grant("plane", PluginGrants::default()).worker().await;
+    let line = logs.line("[plugins.plane] in stokehold.toml: no plane.wasm in");
+    assert!(line.contains("WARN"), "{line}");
+}
+
+#[tokio::test]
+async fn what_a_component_is_made_of_is_bounded() {
+    let instances = |n| {
+        let text = format!(
+            "(component (core module $m) {})",
+            "(core instance (instantiate $m))".repeat(n)
+        );
+        wat::parse_str(text).unwrap()
+    };
+    let parts = |parts: &str| Wat { parts, ..Wat::default() }.worker();
+    let reason = async |bytes: Vec<u8>| {
+        let loaded = House::new().file("plain.wasm", bytes).load().await;
+        loaded.faults.first().map(|fault| fault.reason.clone()).unwrap_or_default()
+    };
+    assert!(reason(instances(64)).await.starts_with("exports neither"));
+    let why = reason(instances(65)).await;
+    assert!(why.contains("65 core module instances"), "{why}");
+
+    assert_eq!(reason(parts(&"(memory 1)".repeat(3))).await, "");
+    let why = reason(parts(&"(memory 1)".repeat(4))).await;
+    assert!(why.contains("memories count of 5 exceeds"), "{why}");
+
+    assert_eq!(reason(parts(&"(table 1 funcref)".repeat(16))).await, "");
+    let why = reason(parts(&"(table 1 funcref)".repeat(17))).await;
+    assert!(why.contains("tables count of 17 exceeds"), "{why}");
+
+    assert_eq!(reason(parts("(table 100000 funcref)")).await, "");
+    let why = reason(parts("(table 100001 funcref)")).await;
+    assert!(why.contains("100001") && why.contains("table"), "{why}");
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ pub struct Wat<'a> {
     pub worlds: &'a str,
     /// Core imports.
     pub imports: &'a str,
+    /// Further parts of the module.
+    pub parts: &'a str,
     /// Instructions before `describe` answers.
     pub describe: &'a str,
     /// Instructions before `handle` answers `completed`.
@@ -30,6 +32,7 @@ impl Default for Wat<'_> {
             world: "worker",
             worlds: "",
             imports: "",
+            parts: "",
             describe: "",
             handle: "",
             pages: 1,
@@ -82,8 +85,9 @@ impl Wat<'_> {
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
               (global.get $heap)
               (global.set $heap (i32.and (i32.const -16)
-                (i32.add (i32.const 15) (i32.add (global.get $heap) (local.get 3))))))"#,
-            self.pages, self.name,
+                (i32.add (i32.const 15) (i32.add (global.get $heap) (local.get 3))))))
+            {}"#,
+            self.pages, self.name, self.parts,
         )
     }
 

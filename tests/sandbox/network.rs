@@ -176,8 +176,11 @@ async fn the_number_of_requests_of_a_call_is_bounded() {
     let worker = house.bounds(|bounds| bounds.http_requests_max = 5).worker().await;
     let url = format!("http://{}/", server.authority);
     done(fetch(&worker, json!({"url": url, "times": 5})).await);
+    let (logs, _guard) = Logs::record();
     let why = refused(fetch(&worker, json!({"url": url, "times": 6})).await);
     assert!(why.contains("ConnectionLimitReached"), "{why}");
+    let line = logs.line("guest_http has sent 5 requests in one call (http_requests_max)");
+    assert!(line.contains("WARN"), "{line}");
 }
 
 #[tokio::test]

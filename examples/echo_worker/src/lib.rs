@@ -1,4 +1,5 @@
-//! The smallest useful handler: it reports its params back, so that `/state` shows what a mapping yields.
+//! The smallest useful handler: it reports its params back, so that `/state` shows what a mapping
+//! yields.
 
 use stokehold_sdk::{Description, Host, Job, Json, Next, Verdict, Worker, export_worker};
 

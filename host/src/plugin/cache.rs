@@ -47,12 +47,12 @@ impl Cache {
         Ok(Self { dir: dir.to_owned(), key })
     }
 
-    /// The name under which this engine's code for a component is kept. The compatibility hash covers the version of
+    /// The name under which this engine's code for the component with this SHA-256 is kept. The compatibility hash covers the version of
     /// wasmtime, its settings, and what the CPU can do.
-    pub(crate) fn name(engine: &wasmtime::Engine, component: &[u8]) -> String {
+    pub(crate) fn name(engine: &wasmtime::Engine, digest: &str) -> String {
         let mut sum = HashInto(Sha256::new_with_prefix(LAYOUT));
         engine.precompile_compatibility_hash().hash(&mut sum);
-        sum.0.update(Sha256::digest(component));
+        sum.0.update(digest);
         hex(&sum.0.finalize())
     }
 

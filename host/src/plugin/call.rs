@@ -97,8 +97,8 @@ impl Worker {
         &self.plugin.bounds
     }
 
-    /// Lets the handler work on a job. Waits for a place if too many calls are under way; the deadline counts from
-    /// then.
+    /// Lets the handler work on a job. If too many calls are under way it waits for a place; the deadline counts
+    /// from when it has one.
     pub async fn handle(&self, call: Call) -> Answer {
         let job = convert::job(&call);
         let checkpoint = call.checkpoint.map(|checkpoint| checkpoint.to_string());

@@ -115,9 +115,10 @@ impl Engine {
     pub(crate) fn component(
         &self,
         bytes: &[u8],
+        digest: &str,
         cache: Option<&Cache>,
     ) -> wasmtime::Result<Component> {
-        let entry = cache.map(|cache| (cache, Cache::name(&self.0.engine, bytes)));
+        let entry = cache.map(|cache| (cache, Cache::name(&self.0.engine, digest)));
         if let Some((cache, name)) = &entry
             && let Some(component) = cache.get(&self.0.engine, name)
         {
@@ -160,6 +161,7 @@ fn pooling(settings: &EngineSettings) -> PoolingAllocationConfig {
         .max_core_instances_per_component(CORE_INSTANCES_MAX)
         .max_memories_per_component(MEMORIES_MAX)
         .max_tables_per_component(TABLES_MAX)
+        .max_memories_per_module(MEMORIES_MAX)
         .max_tables_per_module(TABLES_MAX)
         .max_component_instance_size(INSTANCE_BYTES_MAX)
         .max_core_instance_size(INSTANCE_BYTES_MAX)

@@ -68,6 +68,14 @@ pub async fn load(engine: &Engine, dir: &Path, settings: &PluginSettings) -> Loa
             return loaded;
         }
     };
+    for name in settings.per_plugin.keys() {
+        if !files.iter().any(|file| file.file_stem().is_some_and(|stem| stem == name.as_str())) {
+            tracing::warn!(
+                "[plugins.{name}] in stokehold.toml: no {name}.wasm in {}",
+                dir.display()
+            );
+        }
+    }
     let cache = settings.cache_dir.as_deref().and_then(|dir| match Cache::open(dir) {
         Ok(cache) => Some(Arc::new(cache)),
         Err(why) => {
@@ -114,7 +122,9 @@ fn files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "wasm") {
+        // What begins with a dot is on its way to its real name.
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && path.extension().is_some_and(|ending| ending == "wasm") {
             files.push(path);
         }
     }
@@ -144,7 +154,7 @@ impl Candidate<'_> {
             grants: Grants::read(&granted)?,
             bounds: self.settings.bounds.with(&granted.bounds),
         });
-        let component = self.compile(bytes).await?;
+        let component = self.compile(bytes, plugin.digest.clone()).await?;
         let kind = check_world(&component, &plugin)?;
         let (described, found) = match kind {
             Kind::Worker => describe_worker(&plugin, &component).await?,
@@ -154,10 +164,11 @@ impl Candidate<'_> {
         Ok(found)
     }
 
-    async fn compile(&self, bytes: Vec<u8>) -> Result<Component, String> {
+    async fn compile(&self, bytes: Vec<u8>, digest: String) -> Result<Component, String> {
         let (engine, cache) = (self.engine.clone(), self.cache.cloned());
-        let compiled =
-            tokio::task::spawn_blocking(move || engine.component(&bytes, cache.as_deref()));
+        let compiled = tokio::task::spawn_blocking(move || {
+            engine.component(&bytes, &digest, cache.as_deref())
+        });
         match compiled.await {
             Ok(Ok(component)) => Ok(component),
             Ok(Err(why)) => Err(format!("is not a valid component: {why:#}")),

@@ -6,8 +6,9 @@ use stokehold_sdk::{Failure, Job, Json, jinja};
 /// `timeout_mins` where no param says otherwise.
 const TIMEOUT_MINS: u64 = 10;
 
-/// The body of an update; a creation has the stack's name besides. Params that begin with `jinja_` are the template's
-/// variables, `heat_timeout` is the minutes that Heat may take, all others are the stack's parameters.
+/// The body of an update; a creation has the stack's name besides. Params that begin with `jinja_`
+/// are the template's variables, `heat_timeout` is the minutes that Heat may take, all others are
+/// the stack's parameters.
 pub(crate) fn of(job: &Job, params: Json) -> Result<Map<String, Json>, Failure> {
     let mut variables = Map::new();
     let mut parameters = Map::new();

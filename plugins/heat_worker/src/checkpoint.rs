@@ -32,8 +32,8 @@ pub(crate) struct Checkpoint {
     pub(crate) phase: Phase,
     /// Heat's id of the stack; empty when looking.
     pub(crate) stack: String,
-    /// The stack's status when the action was asked for, and when its last update began. Heat may show them for a
-    /// moment longer, and they must not be taken for the action's end.
+    /// The stack's status when the action was asked for, and when its last update began. Heat may
+    /// show them for a moment longer, and they must not be taken for the action's end.
     pub(crate) before: (String, String),
     /// Whether the action was seen running.
     pub(crate) ran: bool,

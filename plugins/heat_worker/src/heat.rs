@@ -42,8 +42,8 @@ impl<'a> Heat<'a> {
         Self { outside, settings, stacks_url, token }
     }
 
-    /// The stack of this name, without its outputs. Heat answers with a redirect to name and id; it is followed by
-    /// hand and to the configured address only.
+    /// The stack of this name, without its outputs. Heat answers with a redirect to name and id; it
+    /// is followed by hand and to the configured address only.
     pub(crate) fn find(&self, name: &str) -> Result<Option<Shown>, Failure> {
         let path = format!("/{}?resolve_outputs=false", path_segment(name));
         let response = self.send(Method::Get, &path, None)?;

@@ -1,6 +1,7 @@
 //! `heat_worker`: renders a Jinja2 template and has Heat make a stack of it.
 //!
-//! A call does one step and returns: whether the stack is ready is asked again later, by whichever host.
+//! A call does one step and returns: whether the stack is ready is asked again later, by whichever
+//! host.
 
 mod answer;
 mod auth;

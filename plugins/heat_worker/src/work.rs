@@ -130,11 +130,13 @@ impl Work<'_> {
         if at.polls < UNSEEN_POLLS_MAX {
             return Ok(self.wait(&at.unseen()));
         }
-        // Heat's clock ticks in seconds: an update right after another ends with the same status and time.
+        // Heat's clock ticks in seconds: an update right after another ends with the same status
+        // and time.
         if is_update { self.settled(&at, &shown) } else { Ok(self.wait(&at.anew())) }
     }
 
-    /// After a deletion was asked for, only `DELETE_*` counts: a creation that it breaks off shows as failed before.
+    /// After a deletion was asked for, only `DELETE_*` counts: a creation that it breaks off shows
+    /// as failed before.
     fn deleting(&self, at: Checkpoint) -> Verdict {
         let Some(shown) = self.heat.show_plain(&self.name, &at.stack)? else {
             return Ok(self.gone(&at));

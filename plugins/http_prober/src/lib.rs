@@ -56,8 +56,8 @@ fn url(host: &dyn Outside, subject: &Subject) -> Result<String, Failure> {
     let settings = host.settings(&[URL]);
     let base = settings.get(URL).ok_or_else(|| {
         Failure::fatal(format!(
-            "setting {URL} of http_prober is missing: it is the address of Contrail's analytics, as \
-             in http://127.0.0.1:8081"
+            "setting {URL} of http_prober is missing: it is the address of Contrail's analytics, \
+             as in http://127.0.0.1:8081"
         ))
     })?;
     let kind = KINDS.iter().find(|(kind, _)| *kind == subject.kind).ok_or_else(|| {

@@ -114,7 +114,8 @@ pub struct Limit {
 pub struct Grant {
     /// `http` or `config`.
     pub kind: String,
-    /// For `config` the key; for `http` the host, or `config:<key>` for the host of the address in that setting.
+    /// For `config` the key; for `http` the host, or `config:<key>` for the host of the address in
+    /// that setting.
     pub value: String,
 }
 

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::{Next, ResourceRef};
 
-/// What came of a call: what comes next, or why it failed. `?` on whatever fails with a [`Failure`],
-/// a [`NamedError`] or an [`HttpError`](crate::HttpError) gives the right verdict.
+/// What came of a call: what comes next, or why it failed. `?` on whatever fails with a
+/// [`Failure`], a [`NamedError`] or an [`HttpError`](crate::HttpError) gives the right verdict.
 pub type Verdict = Result<Next, Failure>;
 
 /// Why something failed.

@@ -9,14 +9,15 @@ use crate::{
 
 /// One handler of jobs.
 pub trait Worker {
-    /// What the handler is called and how it wants to be used; asked once when the plugin is loaded.
+    /// What the handler is called and how it wants to be used; asked once when the plugin is
+    /// loaded.
     fn describe() -> Description;
 
-    /// Does the job, or one step of it. It may be called twice for the same job and checkpoint: after a crash the
-    /// host cannot know whether the first call had an effect.
+    /// Does the job, or one step of it. It may be called twice for the same job and checkpoint:
+    /// after a crash the host cannot know whether the first call had an effect.
     ///
-    /// `checkpoint` is what the last [`Next::Pending`](crate::Next::Pending) of this job gave, none at the first
-    /// call. Nothing of the instance survives the call.
+    /// `checkpoint` is what the last [`Next::Pending`](crate::Next::Pending) of this job gave, none
+    /// at the first call. Nothing of the instance survives the call.
     fn handle(host: &dyn Host, job: &Job, checkpoint: Option<Json>) -> Verdict;
 }
 
@@ -25,8 +26,8 @@ pub trait Prober {
     /// What the prober is called and what it knows; asked once when the plugin is loaded.
     fn describe() -> Probing;
 
-    /// How the subject is now: `UP` or `DOWN`; `MASTER` or `BACKUP` for sessions that have such roles. A failure
-    /// says nothing about the subject: its last status stays.
+    /// How the subject is now: `UP` or `DOWN`; `MASTER` or `BACKUP` for sessions that have such
+    /// roles. A failure says nothing about the subject: its last status stays.
     fn probe(host: &dyn Outside, subject: &Subject) -> Result<String, Failure>;
 }
 
@@ -59,11 +60,12 @@ pub trait Host: Outside {
     /// The committed stack record of a resource; an error text where the store could not be asked.
     fn find_stack(&self, of: &ResourceRef) -> Result<Option<Stack>, String>;
 
-    /// Reports one field of the resource's state, merged over what earlier jobs of the workflow reported.
-    /// A string is shown as it is, anything else as JSON text.
+    /// Reports one field of the resource's state, merged over what earlier jobs of the workflow
+    /// reported. A string is shown as it is, anything else as JSON text.
     fn report(&self, field: &str, value: &Json);
 
-    /// The committed `/state` entry of a resource; an error text where the store could not be asked.
+    /// The committed `/state` entry of a resource; an error text where the store could not be
+    /// asked.
     fn find_state(&self, of: &ResourceRef) -> Result<Option<Json>, String>;
 
     /// Watch this from now on; replaces a target of the same name.

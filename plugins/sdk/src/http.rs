@@ -103,9 +103,11 @@ impl Response {
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HttpError {
-    /// The host does not let the plugin ask there, or the request is none: another try is of no use.
+    /// The host does not let the plugin ask there, or the request is none: another try is of no
+    /// use.
     Refused(String),
-    /// No connection, no answer in time, an answer broken off: the request may or may not have had an effect.
+    /// No connection, no answer in time, an answer broken off: the request may or may not have had
+    /// an effect.
     Trouble(String),
     /// The answer's body has more bytes than the request allows.
     TooLarge {

@@ -1,7 +1,8 @@
-//! A host made of a script, for native tests of plugins: params, settings and HTTP answers are told beforehand, what
-//! the plugin did is asked afterwards.
+//! A host made of a script, for native tests of plugins: params, settings and HTTP answers are told
+//! beforehand, what the plugin did is asked afterwards.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc)] // It fails the test that uses it.
+// It fails the test that uses it.
+#![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -68,7 +69,8 @@ struct Exchange {
     answer: Answer,
 }
 
-/// The host. Dropping it without [`ScriptedHost::finish`] is fine; `finish` demands that the whole script was played.
+/// The host. Dropping it without [`ScriptedHost::finish`] is fine; `finish` demands that the whole
+/// script was played.
 #[derive(Default)]
 pub struct ScriptedHost {
     params: BTreeMap<String, Result<Json, ParamError>>,

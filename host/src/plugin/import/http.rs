@@ -1,5 +1,6 @@
 //! `wasi:http`: only to granted hosts, over the connections that all guests share.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,17 +24,20 @@ type Sent = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Se
 /// Decides on every request of one call.
 pub(super) struct Gate {
     plugin: Arc<Plugin>,
-    requests_left: u64,
+    /// `None` while a plugin describes itself.
+    requests_left: Option<u64>,
+    /// What was refused already, so that a stubborn guest does not fill the log.
+    refused: BTreeSet<String>,
 }
 
 impl Gate {
     pub(super) fn open(plugin: &Arc<Plugin>) -> Self {
-        let requests_left = plugin.bounds.http_requests_max;
-        Self { plugin: Arc::clone(plugin), requests_left }
+        let requests_left = Some(plugin.bounds.http_requests_max);
+        Self { plugin: Arc::clone(plugin), requests_left, refused: BTreeSet::new() }
     }
 
     pub(super) fn closed(plugin: &Arc<Plugin>) -> Self {
-        Self { plugin: Arc::clone(plugin), requests_left: 0 }
+        Self { plugin: Arc::clone(plugin), requests_left: None, refused: BTreeSet::new() }
     }
 
     fn admit(&mut self, request: &Request<WasiBody>) -> Result<(), Error> {
@@ -41,24 +45,32 @@ impl Gate {
         let host = uri.host().ok_or(Error::HttpRequestUriInvalid)?;
         let usual = if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
         let port = uri.port_u16().unwrap_or(usual);
-        let plugin = &self.plugin;
-        if !plugin.grants.allows(host, port) {
-            let name = &*plugin.name;
-            // Only host and port: a path or query may hold a secret.
-            tracing::warn!(
-                plugin = name,
-                "{name} asked for {host}:{port}, which it was not granted: add \"{host}:{port}\" to \
-                 http under [plugins.{name}] in stokehold.toml"
-            );
+        let name = Arc::clone(&self.plugin.name);
+        let Some(left) = &mut self.requests_left else {
+            self.refuse(&format!("{name} asked for {host}:{port} while it described itself"));
             return Err(Error::HttpRequestDenied);
-        }
-        if self.requests_left == 0 {
-            let max = plugin.bounds.http_requests_max;
-            tracing::warn!(plugin = &*plugin.name, "no more requests: {max} (http_requests_max)");
+        };
+        let Some(fewer) = left.checked_sub(1) else {
+            let max = self.plugin.bounds.http_requests_max;
+            self.refuse(&format!("{name} has sent {max} requests in one call (http_requests_max)"));
             return Err(Error::ConnectionLimitReached);
+        };
+        *left = fewer;
+        if self.plugin.grants.allows(host, port) {
+            return Ok(());
         }
-        self.requests_left -= 1;
-        Ok(())
+        // Only host and port: a path or query may hold a secret.
+        self.refuse(&format!(
+            "{name} asked for {host}:{port}, which it was not granted: add \"{host}:{port}\" to http \
+             under [plugins.{name}] in stokehold.toml"
+        ));
+        Err(Error::HttpRequestDenied)
+    }
+
+    fn refuse(&mut self, why: &str) {
+        if self.refused.insert(why.to_owned()) {
+            tracing::warn!(plugin = &*self.plugin.name, "{why}");
+        }
     }
 }
 

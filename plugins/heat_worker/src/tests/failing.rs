@@ -31,8 +31,8 @@ fn the_answers_of_heat_are_worth_another_try_or_final() {
         retry(503),
         retry(504),
         fatal(
-            json!({"explanation": "bad", "error": {"type": "StackValidationFailed", "message": "m"}}),
-            " StackValidationFailed: m",
+            json!({"explanation": "bad", "error": {"type": "Validation", "message": "m"}}),
+            " Validation: m",
         ),
         fatal(json!({"explanation": "e", "error": {"type": "X", "message": null}}), " X: e"),
         fatal(json!({"message": "not found.<br /><br />\n", "code": "404"}), ": not found."),
@@ -179,8 +179,8 @@ fn what_is_not_set_is_named() {
     };
     check(
         &ScriptedHost::new(),
-        "setting heat_url of heat_worker is missing: it is the address of Heat without the project, \
-         as in http://127.0.0.1:8004/v1",
+        "setting heat_url of heat_worker is missing: it is the address of Heat without the \
+         project, as in http://127.0.0.1:8004/v1",
     );
     check(
         &host().setting("poll_ms", "soon"),

@@ -88,7 +88,12 @@ fn failed(host: ScriptedHost, action: Action) -> (Failure, Seen) {
 fn outputs() -> Json {
     json!([
         {"output_key": "id", "output_value": ["x", 1], "description": "An id."},
-        {"output_key": "name", "output_value": null, "description": "", "output_error": "no such attribute"},
+        {
+            "output_key": "name",
+            "output_value": null,
+            "description": "",
+            "output_error": "no such attribute",
+        },
     ])
 }
 

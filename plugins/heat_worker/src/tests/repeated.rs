@@ -71,7 +71,8 @@ fn host_of(heat: &Rc<RefCell<Heat>>) -> ScriptedHost {
     })
 }
 
-/// Runs a job; the calls at the places of `lost` have their effect, but what they said is lost, as in a crash.
+/// Runs a job; the calls at the places of `lost` have their effect, but what they said is lost, as
+/// in a crash.
 fn run_losing(heat: &Rc<RefCell<Heat>>, action: Action, lost: &[usize]) -> Seen {
     let mut checkpoint = None;
     for call in 0..60 {

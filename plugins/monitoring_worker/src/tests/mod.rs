@@ -59,11 +59,18 @@ fn alias() -> Mapping {
 }
 
 fn targets(seen: &Seen) -> Vec<&Target> {
-    let target = |call| match call {
-        MonitorCall::Register(target) => Some(target),
-        _ => None,
-    };
-    seen.monitor.iter().filter_map(target).collect()
+    let mut found = Vec::new();
+    for call in &seen.monitor {
+        if let MonitorCall::Register(target) = call {
+            found.push(target);
+        }
+    }
+    found
+}
+
+fn joined(mut all: Json, mut more: Json) -> Json {
+    all.as_object_mut().unwrap().append(more.as_object_mut().unwrap());
+    all
 }
 
 #[test]
@@ -142,7 +149,8 @@ d_logical: {type: logical_port, device_ip: 10.0.0.1, community_name: c, name: 1}
 e_network: {type: virtual_network, fq_name: ['a', 'b'], uuid: u}
 f_session: {type: vrrp_session, host: h, port: 830, login: l, password: p, interface: i, vrid: 41, \
 wanted_status: backup}
-g_session: {type: bgp_session, host: h, port: 22, login: l, password: p, instance: i, peer_address: a}
+g_session: {type: bgp_session, host: h, port: 22, login: l, password: p, instance: i, \
+peer_address: a}
 h_vm: {type: nova_vm, server_id: s}
 i_reader: {type: etcd_reader, etcd_type: ha_interface, etcd_id: None}
 j_messenger: {type: kafka_messenger, kafka_topic: monitor_igs_counter, timeout: 5, x: 1}
@@ -153,11 +161,8 @@ j_messenger: {type: kafka_messenger, kafka_topic: monitor_igs_counter, timeout: 
         .into_iter()
         .map(|t| (&*t.name, &*t.kind, &*t.topic, t.properties.clone()))
         .collect();
-    let device = |more: Json| {
-        let mut all = json!({"community_name": "c"});
-        all.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
-        all
-    };
+    let device = |more| joined(json!({"community_name": "c"}), more);
+    let login = |more| joined(json!({"host": "h", "login": "l", "password": "p"}), more);
     let expected = [
         (
             "a_switch",
@@ -193,13 +198,13 @@ j_messenger: {type: kafka_messenger, kafka_topic: monitor_igs_counter, timeout: 
             "f_session",
             "vrrp_session",
             "monitor_igs_interface",
-            json!({"host": "h", "port": 830, "login": "l", "password": "p", "interface": "i", "vrid": 41}),
+            login(json!({"port": 830, "interface": "i", "vrid": 41})),
         ),
         (
             "g_session",
             "bgp_session",
             "monitor_vpn_interface",
-            json!({"host": "h", "port": 22, "login": "l", "password": "p", "instance": "i", "peer_address": "a"}),
+            login(json!({"port": 22, "instance": "i", "peer_address": "a"})),
         ),
         ("h_vm", "nova_vm", "monitor_nova_vm", json!({"server_id": "s"})),
         ("j_messenger", "kafka_messenger", "monitor_igs_counter", json!({"timeout": 5, "x": 1})),
@@ -247,8 +252,8 @@ db_mappings:
 #[test]
 fn what_cannot_be_followed_is_final_and_says_why() {
     let unknown = "object a is of unknown type lamp; known are virtual_network, \
-                   virtual_machine_interface, switch, router, physical_port, logical_port, nova_vm, \
-                   vrrp_session, bgp_session, etcd_reader, kafka_messenger";
+                   virtual_machine_interface, switch, router, physical_port, logical_port, \
+                   nova_vm, vrrp_session, bgp_session, etcd_reader, kafka_messenger";
     let cases = [
         ("just text", "it is no mapping of names to objects"),
         ("a: 5", "object a is no mapping of properties"),

@@ -55,7 +55,8 @@ impl Recorded {
         body["template_file"].as_str().unwrap().to_owned()
     }
 
-    /// The value of a param. Outputs are those of the stack as it last was: no monitoring job changes one.
+    /// The value of a param. Outputs are those of the stack as it last was: no monitoring job
+    /// changes one.
     fn value(&self, param: &Json) -> Json {
         let value = &param["value"];
         match param["type"].as_str().unwrap() {

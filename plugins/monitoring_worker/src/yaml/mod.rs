@@ -1,9 +1,10 @@
-//! YAML as `PyYAML`'s `safe_load` understands it, because the templates were written for it: YAML 1.1 scalars
-//! (`010` is 8, `1:30` is 90, `on` is true), of repeated keys the last one wins, `<<` merges.
+//! YAML as `PyYAML`'s `safe_load` understands it, because the templates were written for it: YAML
+//! 1.1 scalars (`010` is 8, `1:30` is 90, `on` is true), of repeated keys the last one wins, `<<`
+//! merges.
 //!
-//! `cases.json` holds documents with what the genuine `PyYAML` makes of them. What JSON cannot say stays a text: dates,
-//! `.inf`, `.nan`, integers of more than 64 bits, and `=` and `<<` as values. Keys become texts. `!!set`, `!!omap`,
-//! `!!pairs`, `!!binary` and `!!timestamp` are refused.
+//! `cases.json` holds documents with what the genuine `PyYAML` makes of them. What JSON cannot say
+//! stays a text: dates, `.inf`, `.nan`, integers of more than 64 bits, and `=` and `<<` as values.
+//! Keys become texts. `!!set`, `!!omap`, `!!pairs`, `!!binary` and `!!timestamp` are refused.
 
 mod scalar;
 

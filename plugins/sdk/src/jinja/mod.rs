@@ -1,18 +1,22 @@
-//! Templates as Jinja2 renders them with its default settings: blocks are not trimmed, nothing is escaped, what is
-//! undefined is empty, one newline at the end is dropped, and values look as in Python (`None`, `['a', True]`).
-//! One filter is added, `match`: whether a pattern fits from the start of a text.
+//! Templates as Jinja2 renders them with its default settings: blocks are not trimmed, nothing is
+//! escaped, what is undefined is empty, one newline at the end is dropped, and values look as in
+//! Python (`None`, `['a', True]`). One filter is added, `match`: whether a pattern fits from the
+//! start of a text.
 //!
-//! `cases.json` holds templates with what the genuine Jinja2 makes of them. These differences remain:
+//! `cases.json` holds templates with what the genuine Jinja2 makes of them. These differences
+//! remain:
 //!
 //! * a dict shows and gives its keys in alphabetical order, not in the order they were written;
-//! * `text % values` is an error (the filter `format` and the method `.format` work), and so are methods that change
-//!   a list;
+//! * `text % values` is an error (the filter `format` and the method `.format` work), and so are
+//!   methods that change a list;
 //! * loops over none and comparisons of a text with a number are allowed;
 //! * numbers of 1e16 and more or under 1e-4 look otherwise inside lists and when joined by `~`;
 //! * `range` shows itself as a list; an undefined value within a list shows itself as `undefined`;
-//! * there is no filter `urlencode`, `wordcount`, `truncate`, `wordwrap`, `center`, `filesizeformat`, `pprint`,
-//!   `striptags`, `xmlattr` or `random`, no test `callable`, and no `lipsum`, `cycler` and `joiner`;
-//! * a pattern of `match` can neither look around nor refer back, and its `\d`, `\w`, `\s` are ASCII.
+//! * there is no filter `urlencode`, `wordcount`, `truncate`, `wordwrap`, `center`,
+//!   `filesizeformat`, `pprint`, `striptags`, `xmlattr` or `random`, no test `callable`, and no
+//!   `lipsum`, `cycler` and `joiner`;
+//! * a pattern of `match` can neither look around nor refer back, and its `\d`, `\w`, `\s` are
+//!   ASCII.
 
 mod python;
 
@@ -22,7 +26,8 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value};
 
 use crate::Json;
 
-/// Renders a template with the fields of a JSON object as its variables, or says what is wrong with it.
+/// Renders a template with the fields of a JSON object as its variables, or says what is wrong with
+/// it.
 pub fn render(template: &str, context: &Json) -> Result<String, String> {
     // Jinja2 reads every line end as a line feed.
     let template = template.replace("\r\n", "\n").replace('\r', "\n");
@@ -74,7 +79,8 @@ fn words(error: &Error) -> String {
     words
 }
 
-/// `text | match(pattern)`: whether the pattern fits from the start of the text, as Python's `re.match`.
+/// `text | match(pattern)`: whether the pattern fits from the start of the text, as Python's
+/// `re.match`.
 fn matches(value: &Value, pattern: &str) -> Result<bool, Error> {
     let pattern = regex_lite::Regex::new(&format!("^(?:{pattern})")).map_err(|e| {
         let words = format!("cannot read the pattern of match: {e}");

@@ -159,8 +159,8 @@ pub(super) fn is_sequence(value: &Value) -> bool {
     matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::String)
 }
 
-/// A number that is no integer, as Python shows it: the shortest digits that tell it from its neighbours, with an
-/// exponent from 1e16 on and below 1e-4.
+/// A number that is no integer, as Python shows it: the shortest digits that tell it from its
+/// neighbours, with an exponent from 1e16 on and below 1e-4.
 pub(super) fn fraction(value: &Value) -> Option<String> {
     if value.kind() != ValueKind::Number || value.is_integer() {
         return None;

@@ -20,7 +20,8 @@ pub(super) fn send(request: &Request) -> Result<Response, HttpError> {
     let future = outgoing_handler::handle(outgoing, Some(options)).map_err(|e| failed(&e))?;
     write(body, &request.body)?;
     future.subscribe().block();
-    // The outer layers say "not ready" and "taken already", neither of which can be after waiting once.
+    // The outer layers say "not ready" and "taken already", neither of which can be after waiting
+    // once.
     let answered = future.get().and_then(Result::ok);
     let incoming = answered.ok_or_else(|| trouble("no answer"))?.map_err(|e| failed(&e))?;
     read(&incoming, request.body_bytes_max)
@@ -76,7 +77,8 @@ fn write(body: OutgoingBody, bytes: &[u8]) -> Result<(), HttpError> {
     if !bytes.is_empty() {
         let stream = body.write().map_err(|()| refused("the request takes no body"))?;
         for piece in bytes.chunks(WRITE_BYTES_MAX) {
-            // A server may answer and hang up before it has read all: its answer tells more than this error.
+            // A server may answer and hang up before it has read all: its answer tells more than
+            // this error.
             if stream.blocking_write_and_flush(piece).is_err() {
                 return Ok(());
             }

@@ -1,4 +1,5 @@
-//! The only place that knows generated code: the contract's bindings and what joins them to the traits.
+//! The only place that knows generated code: the contract's bindings and what joins them to the
+//! traits.
 
 mod convert;
 mod exports;
