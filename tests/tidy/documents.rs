@@ -69,7 +69,8 @@ fn settings_table() -> String {
             Form::Number(least, most) => format!(" {least} to {most}."),
             Form::Text | Form::Secret => String::new(),
         };
-        table.push_str(&format!("| `{}` | {default} | {}{range} |\n", row.name, row.what.trim()));
+        let what = row.what.trim();
+        table.push_str(&["| `", row.name, "` | ", &default, " | ", what, &range, " |\n"].concat());
     }
     table
 }

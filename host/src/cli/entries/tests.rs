@@ -75,13 +75,13 @@ async fn schemas_come_from_the_store_where_no_file_is_named() {
     assert!(said.contains("--schemas"), "{said}");
     let text = br#"{"schemas": [{"id": "port", "plural": "ports", "prefix": "/v2.0/ports"}]}"#;
     put(&host, key::SCHEMAS, text).await;
-    let schemas = schemas(&settings(&dir), &host).await.unwrap();
+    let known = schemas(&settings(&dir), &host).await.unwrap();
     let port = ResourceRef::new("port", "1");
-    assert_eq!(config_key(&schemas, &port).unwrap(), "/config/v2.0/ports/1");
-    assert_eq!(state_key(&schemas, &port).unwrap(), "/state/v2.0/ports/1");
+    assert_eq!(config_key(&known, &port).unwrap(), "/config/v2.0/ports/1");
+    assert_eq!(state_key(&known, &port).unwrap(), "/state/v2.0/ports/1");
     let template = ResourceRef::new(input::TEMPLATE, "port");
-    assert_eq!(config_key(&schemas, &template).unwrap(), "/config/v2.0/heat_templates/port");
-    let other = config_key(&schemas, &ResourceRef::new("nope", "1")).unwrap_err().to_string();
+    assert_eq!(config_key(&known, &template).unwrap(), "/config/v2.0/heat_templates/port");
+    let other = config_key(&known, &ResourceRef::new("nope", "1")).unwrap_err().to_string();
     assert!(other.contains("no schema describes the kind nope"), "{other}");
 }
 
