@@ -91,13 +91,13 @@ async fn a_wait_ends_with_what_is_there_or_with_what_comes() {
     let store = host(&dir);
     let is_two = |value: Option<&[u8]>| (value? == b"2").then_some(());
     let waiting = follow::until(&store, "/a", is_two);
-    let writing = async {
+    let puts = async {
         put(&store, "/a", b"1").await;
         // A longer key is another key.
         put(&store, "/a/b", b"2").await;
         put(&store, "/a", b"2").await;
     };
-    let (waited, ()) = tokio::join!(waiting, writing);
+    let (waited, ()) = tokio::join!(waiting, puts);
     waited.unwrap();
     follow::until(&store, "/a", is_two).await.unwrap();
     assert_eq!(store.get("/a").await.unwrap().unwrap().value, b"2");
