@@ -18,11 +18,7 @@ pub struct HeatWorker;
 
 impl Worker for HeatWorker {
     fn describe() -> Description {
-        let asked = Description::new("heat_worker")
-            .limit("call-ms", 90_000)
-            .grant(Grant::http_of("heat_url"))
-            .grant(Grant::http_of("keystone_url"));
-        settings::KEYS.iter().fold(asked, |asked, key| asked.grant(Grant::config(key)))
+        Description::new("heat_worker").grant(Grant::config("heat_url"))
     }
 
     fn handle(host: &dyn Host, job: &Job, checkpoint: Option<Json>) -> Verdict {

@@ -4,8 +4,8 @@ use stokehold_sdk::{Failure, Outside};
 
 use crate::auth::Keystone;
 
-/// All settings by name, as `describe` asks for them.
-pub(crate) const KEYS: &[&str] = &[
+/// All settings by name.
+const KEYS: &[&str] = &[
     "heat_url",
     "heat_token",
     "keystone_url",

@@ -109,13 +109,13 @@ pub struct Limit {
     pub value: u64,
 }
 
-/// An asked grant. The operator gives it.
+/// An asked grant. The operator gives it, and is told at load what a plugin asks for and lacks: ask
+/// for what it cannot do without.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// `http` or `config`.
     pub kind: String,
-    /// For `config` the key; for `http` the host, or `config:<key>` for the host of the address in
-    /// that setting.
+    /// For `http` a host, with its port unless it is 80: `heat:8004`; for `config` the key.
     pub value: String,
 }
 
@@ -125,9 +125,10 @@ impl Grant {
         Self { kind: "config".to_owned(), value: key.to_owned() }
     }
 
-    /// Asks for requests to the host of the address that the setting `key` holds.
-    pub fn http_of(key: &str) -> Self {
-        Self { kind: "http".to_owned(), value: format!("config:{key}") }
+    /// Asks for requests to a host: `heat:8004`. Where the address is a setting, ask for that one:
+    /// the operator who sets it knows the host.
+    pub fn http(host: &str) -> Self {
+        Self { kind: "http".to_owned(), value: host.to_owned() }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::faults::Fault;
 use crate::heat::show::Snapshot;
 use crate::heat::world::End;
 use crate::shared::{State, now};
+use crate::text::field;
 use serde_json::{Value as Json, json};
 
 const ENDPOINTS: &str = "GET requests, stacks, faults; POST faults (adds one or a list), finish \
@@ -20,7 +21,7 @@ pub(crate) fn answer(state: &mut State, call: &Call, path: &[&str]) -> Answer {
 
 fn act(state: &mut State, call: &Call, path: &[&str]) -> anyhow::Result<Answer> {
     let done = || Answer::json(200, json!({"done": true}));
-    let name = || call.json()["fq_name"].as_str().map(str::to_owned);
+    let name = || field(&call.json(), "/fq_name").as_str().map(str::to_owned);
     Ok(match (call.method.as_str(), path) {
         ("GET", ["requests"]) => {
             let seen: Vec<Json> = state
@@ -81,13 +82,13 @@ fn act(state: &mut State, call: &Call, path: &[&str]) -> anyhow::Result<Answer> 
 }
 
 fn finish(state: &mut State, wanted: &Json) -> anyhow::Result<()> {
-    let stack = wanted["stack"].as_str().unwrap_or_default();
-    let end = match wanted["status"].as_str() {
+    let stack = field(wanted, "/stack").as_str().unwrap_or_default();
+    let end = match field(wanted, "/status").as_str() {
         None => return finish_computed(state, stack),
         Some(status) => End {
             status: status.parse()?,
-            reason: wanted["reason"].as_str().unwrap_or_default().to_owned(),
-            outputs: wanted["outputs"].as_array().cloned(),
+            reason: field(wanted, "/reason").as_str().unwrap_or_default().to_owned(),
+            outputs: field(wanted, "/outputs").as_array().cloned(),
         },
     };
     state.world.step(stack, Some(end), now())

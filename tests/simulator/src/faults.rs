@@ -10,7 +10,8 @@ use std::time::Duration;
 /// JSON:
 ///
 /// ```json
-/// {"stack": "port_", "method": "POST", "skip": 1, "times": 2, "effect": {"answer": {"status": 503}}}
+/// {"stack": "port_", "method": "POST", "skip": 1, "times": 2,
+///  "effect": {"answer": {"status": 503}}}
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -211,11 +212,11 @@ impl Faults {
     }
 
     /// Why the action that this request starts fails, if it is to fail.
-    pub(crate) fn doom(&mut self, stack: &str, method: &str) -> Option<String> {
+    pub(crate) fn doom(&mut self, stack: &str, method: &str, path: &str) -> Option<String> {
         self.0.iter_mut().find_map(|fault| match &fault.effect {
-            Effect::Fail { reason } if fault.path.is_none() => {
+            Effect::Fail { reason } => {
                 let reason = reason.clone();
-                (fault.fits(Some(stack), method, "") && fault.strikes()).then_some(reason)
+                (fault.fits(Some(stack), method, path) && fault.strikes()).then_some(reason)
             }
             _ => None,
         })
@@ -256,10 +257,11 @@ mod tests {
     #[test]
     fn a_failing_action_is_counted_only_where_an_action_starts() {
         let mut faults = Faults::default();
-        faults.set(vec![Fault::fail("no").times(1)]);
-        assert_eq!(faults.befall(Some("a"), "POST", "/"), None);
-        assert_eq!(faults.doom("a", "POST"), Some("no".into()));
-        assert_eq!(faults.doom("a", "POST"), None);
+        faults.set(vec![Fault::fail("no").path("/t/").times(1)]);
+        assert_eq!(faults.befall(Some("a"), "POST", "/t/"), None);
+        assert_eq!(faults.doom("a", "POST", "/u/"), None);
+        assert_eq!(faults.doom("a", "POST", "/t/"), Some("no".into()));
+        assert_eq!(faults.doom("a", "POST", "/t/"), None);
     }
 
     #[test]

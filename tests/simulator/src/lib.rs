@@ -1,4 +1,4 @@
-//! A simulator of OpenStack Heat's stack API, for tests and demonstrations, with as much of
+//! A simulator of `OpenStack` Heat's stack API, for tests and demonstrations, with as much of
 //! Keystone, Contrail's analytics and Gohan's schema endpoint as goes with it.
 //!
 //! ```no_run

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Simulates OpenStack Heat on 127.0.0.1, with Keystone, Contrail analytics and Gohan's schemas.
+/// Simulates Heat's stack API on 127.0.0.1, with Keystone, Contrail analytics and Gohan's schemas.
 ///
 /// Prints `ready http://127.0.0.1:PORT/v1` once it answers; ends on SIGTERM or ctrl-C. State is
 /// kept in memory only.
@@ -33,10 +33,6 @@ struct Arguments {
     /// JSON: resource type to attributes to values, or output key to value
     #[arg(long, value_name = "FILE")]
     outputs: Option<PathBuf>,
-    /// What the final status is given as reason, where other releases of Heat word it otherwise; can be
-    /// given again
-    #[arg(long, value_name = "STATUS=TEXT", value_parser = reason_of)]
-    reason: Vec<(String, String)>,
     /// JSON: a failure or a list of them, as POST /simulator/faults takes them
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
@@ -91,11 +87,6 @@ fn pace_of(text: &str) -> Result<(String, Duration), String> {
     Ok((part.to_owned(), Duration::from_millis(ms)))
 }
 
-fn reason_of(text: &str) -> Result<(String, String), String> {
-    let parts = text.split_once('=').map(|(status, reason)| (status.to_owned(), reason.to_owned()));
-    parts.ok_or_else(|| format!("STATUS=TEXT is wanted, like CREATE_COMPLETE=done, not {text}"))
-}
-
 fn options(arguments: Arguments) -> Result<Options> {
     let mut pace = Pace::even(Duration::from_millis(arguments.progress_ms));
     pace.of = arguments.progress_of;
@@ -124,7 +115,6 @@ fn options(arguments: Arguments) -> Result<Options> {
         pace,
         manual: arguments.manual,
         overrides,
-        reasons: arguments.reason.into_iter().collect(),
         token: arguments.token,
         credentials,
         schemas,

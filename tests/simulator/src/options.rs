@@ -3,7 +3,6 @@
 use crate::faults::Fault;
 use crate::heat::status::Action;
 use crate::overrides::Overrides;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,9 +22,8 @@ pub struct Options {
     pub minute: Duration,
     /// Values in place of computed ones.
     pub overrides: Overrides,
-    /// Final status → the reason that is shown for it, as other releases of Heat word it.
-    pub reasons: BTreeMap<String, String>,
-    /// A token that is valid from the start. With it, or with credentials, Heat wants `X-Auth-Token`.
+    /// A token that is valid from the start. With it, or with credentials, Heat wants
+    /// `X-Auth-Token`.
     pub token: Option<String>,
     /// Who may get a token from `POST /v3/auth/tokens`; without it anyone may.
     pub credentials: Option<Credentials>,
@@ -44,9 +42,8 @@ impl Default for Options {
             latency: Duration::ZERO,
             pace: Pace::default(),
             manual: false,
-            minute: Duration::from_secs(60),
+            minute: Duration::from_mins(1),
             overrides: Overrides::default(),
-            reasons: BTreeMap::new(),
             token: None,
             credentials: None,
             schemas: None,

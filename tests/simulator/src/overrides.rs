@@ -5,8 +5,8 @@ use serde_json::{Map, Value as Json};
 use std::path::Path;
 
 /// Overrides of what stacks compute, from a JSON object. A key with `::` in it is a resource type
-/// and maps attributes (or `get_resource`, the id) to values; `$reasons` maps statuses to the reason of
-/// success; any other key is an output key of any stack:
+/// and maps attributes (or `get_resource`, the id) to values; `$reasons` maps statuses to the
+/// reason of success; any other key is an output key of any stack:
 ///
 /// ```json
 /// {
@@ -19,7 +19,8 @@ use std::path::Path;
 /// }
 /// ```
 ///
-/// A value may be anything; `{"$error": "text"}` makes every output that needs it fail with that text.
+/// A value may be anything; `{"$error": "text"}` makes every output that needs it fail with that
+/// text.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides(Map<String, Json>);
 

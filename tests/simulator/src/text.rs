@@ -3,6 +3,11 @@
 use serde_json::Value as Json;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// A field of a JSON object; null where there is none.
+pub(crate) fn field<'a>(of: &'a Json, pointer: &str) -> &'a Json {
+    of.pointer(pointer).unwrap_or(&Json::Null)
+}
+
 /// Python's `str(value)`.
 pub(crate) fn shown(value: &Json) -> String {
     match value {

@@ -102,6 +102,7 @@ fn it_comes_first_and_modifies_in_place() {
     let description = HeatWorker::describe();
     assert_eq!(description.name, "heat_worker");
     assert!(description.after.is_empty());
+    assert_eq!(description.grants, [stokehold_sdk::Grant::config("heat_url")]);
     assert_eq!(description.update, stokehold_sdk::UpdateStyle::Modify);
 }
 

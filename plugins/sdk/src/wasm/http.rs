@@ -128,9 +128,10 @@ fn trouble(why: &str) -> HttpError {
 /// Which error codes no other try can mend, and the words for those an operator meets.
 fn failed(code: &ErrorCode) -> HttpError {
     match code {
-        ErrorCode::HttpRequestDenied => {
-            refused("not granted: the operator grants a plugin the hosts it may ask (grant http)")
-        }
+        ErrorCode::HttpRequestDenied => refused(
+            "not granted: the operator names the hosts that a plugin may ask under http in its \
+             section of stokehold.toml",
+        ),
         ErrorCode::DestinationIpProhibited | ErrorCode::HttpRequestUriInvalid => {
             refused(&format!("{code:?}"))
         }

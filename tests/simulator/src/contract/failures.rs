@@ -17,7 +17,8 @@ outputs:
   none: {value: {get_resource: y}}
 ";
 
-fn named(name: &str, disable_rollback: Json) -> Json {
+/// A body for this name; `disable_rollback` is a JSON text.
+fn named(name: &str, disable_rollback: &Json) -> Json {
     json!({
         "template": NETWORK, "parameters": {"name": name}, "disable_rollback": disable_rollback,
     })
@@ -31,7 +32,7 @@ pub(super) async fn run(script: &mut Script) -> Result<()> {
 }
 
 async fn failed_and_repaired(script: &mut Script) -> Result<Stack> {
-    let (network, shown) = script.make("network_1", NETWORK, named("fail-1", json!(true))).await?;
+    let (network, shown) = script.make("network_1", NETWORK, named("fail-1", &json!(true))).await?;
     script.law(
         "a create that fails says why",
         status(&shown),
@@ -53,7 +54,7 @@ async fn failed_and_repaired(script: &mut Script) -> Result<Stack> {
         got,
         json!(["CREATE_FAILED", "ValueError: resources.x: backend refused fail-1",]),
     );
-    let mut again = named("fine", json!(true));
+    let mut again = named("fine", &json!(true));
     again["stack_name"] = network.name.clone().into();
     let reply = script.send("POST", "/stacks", &again).await?;
     script.law(
@@ -68,7 +69,7 @@ async fn failed_and_repaired(script: &mut Script) -> Result<Stack> {
         refusal(&reply),
         json!([400, "NotSupported", "PATCH update to non-COMPLETE stack is not supported.",]),
     );
-    let reply = script.send("PUT", &network.path, &named("fine", json!(true))).await?;
+    let reply = script.send("PUT", &network.path, &named("fine", &json!(true))).await?;
     let shown = script.settled(&network, "UPDATE").await?;
     let got = json!([reply.status, shown["stack_status"], outputs(&shown)["y"]]);
     script.law("an update repairs it", got, json!([202, "UPDATE_COMPLETE", "fine"]));
@@ -76,7 +77,7 @@ async fn failed_and_repaired(script: &mut Script) -> Result<Stack> {
 }
 
 async fn failed_update(script: &mut Script, network: &Stack) -> Result<()> {
-    script.send("PUT", &network.path, &named("fail-2", json!(true))).await?;
+    script.send("PUT", &network.path, &named("fail-2", &json!(true))).await?;
     let shown = script.settled(network, "UPDATE").await?;
     script.law(
         "an update that fails says why",
@@ -85,7 +86,7 @@ async fn failed_update(script: &mut Script, network: &Stack) -> Result<()> {
     );
     let name = shown["parameters"]["name"].clone();
     script.law("a failed update shows what was asked", name, "fail-2");
-    script.send("PUT", &network.path, &named("good", json!(true))).await?;
+    script.send("PUT", &network.path, &named("good", &json!(true))).await?;
     let shown = script.settled(network, "UPDATE").await?;
     let got = json!([shown["stack_status"], outputs(&shown)["y"]]);
     script.law("a failed update is repaired by the next", got, json!(["UPDATE_COMPLETE", "good"]));
@@ -107,8 +108,8 @@ async fn failed_update(script: &mut Script, network: &Stack) -> Result<()> {
 }
 
 async fn rolled_back(script: &mut Script) -> Result<()> {
-    let network = script.post("network_2", NETWORK, named("fail-3", json!(false))).await?;
-    let shown = script.settled(&network, "ROLLBACK").await?;
+    let network = script.post("network_2", NETWORK, named("fail-3", &json!(false))).await?;
+    let shown = script.gone(&network).await?;
     let done = json!(["ROLLBACK_COMPLETE", "Stack ROLLBACK completed successfully"]);
     script.law("a failed create is rolled back", status(&shown), done.clone());
     let gone =
@@ -117,8 +118,8 @@ async fn rolled_back(script: &mut Script) -> Result<()> {
     script.law("a create that was rolled back left nothing", refusal(&reply), gone.clone());
     let reply = script.client.send("DELETE", &network.path, None).await?;
     script.law("and cannot be deleted", refusal(&reply), gone);
-    let (network, _) = script.make("network_3", NETWORK, named("before", json!(true))).await?;
-    script.send("PUT", &network.path, &named("fail-4", json!(false))).await?;
+    let (network, _) = script.make("network_3", NETWORK, named("before", &json!(true))).await?;
+    script.send("PUT", &network.path, &named("fail-4", &json!(false))).await?;
     let shown = script.settled(&network, "ROLLBACK").await?;
     script.law("a failed update is rolled back", status(&shown), done);
     let got = json!([shown["parameters"]["name"], outputs(&shown)["y"], outputs(&shown)["x"]]);
@@ -127,8 +128,8 @@ async fn rolled_back(script: &mut Script) -> Result<()> {
 }
 
 async fn deleted_while_made(script: &mut Script) -> Result<()> {
-    let network = script.post("network_4", NETWORK, named("slow-2", json!(true))).await?;
-    let reply = script.send("PUT", &network.path, &named("fine", json!(true))).await?;
+    let network = script.post("network_4", NETWORK, named("slow-2", &json!(true))).await?;
+    let reply = script.send("PUT", &network.path, &named("fine", &json!(true))).await?;
     script.law(
         "a create is not disturbed by an update",
         refusal(&reply),
@@ -138,13 +139,13 @@ async fn deleted_while_made(script: &mut Script) -> Result<()> {
             format!("Stack {} already has an action (CREATE) in progress.", network.name),
         ]),
     );
-    let mut bogus = named("fine", json!(true));
+    let mut bogus = named("fine", &json!(true));
     bogus["parameters"]["bogus"] = 1.into();
     let reply = script.send("PUT", &network.path, &bogus).await?;
     let kind = reply.body["error"]["type"].clone();
     script.law("what is wrong is refused before what is early", kind, "UnknownUserParameter");
     let reply = script.client.send("DELETE", &network.path, None).await?;
-    let shown = script.settled(&network, "DELETE").await?;
+    let shown = script.gone(&network).await?;
     let got = json!([reply.status, shown["stack_status"]]);
     script.law("a create gives way to a deletion", got, json!([204, "DELETE_COMPLETE"]));
     Ok(())

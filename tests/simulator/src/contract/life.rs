@@ -257,7 +257,7 @@ async fn deleted(script: &mut Script, port: &Stack) -> Result<()> {
     script.law("a deletion is accepted", json!([reply.status, reply.body]), json!([204, null]));
     let reply = script.client.send("DELETE", &port.path, None).await?;
     script.law("a deletion can be asked for again while it runs", reply.status, 204);
-    let shown = script.settled(port, "DELETE").await?;
+    let shown = script.gone(port).await?;
     let done = json!(["DELETE_COMPLETE", "Stack DELETE completed successfully"]);
     script.law("a stack that is deleted says so", status(&shown), done);
     let got = json!([shown.get("outputs").is_none(), shown["deletion_time"].is_string()]);

@@ -10,8 +10,10 @@ const MALFORMED: &str = "The server could not comply with the request since it i
 
 pub(super) async fn run(script: &mut Script) -> Result<()> {
     templates(script).await?;
+    sections(script).await?;
     references(script).await?;
     parameters(script).await?;
+    values(script).await?;
     bodies(script).await?;
     methods(script).await
 }
@@ -31,7 +33,6 @@ async fn templates(script: &mut Script) -> Result<()> {
         "The template version is invalid: \"heat_template_version: 1999-01-01\". \
          \"heat_template_version\" should be one of: {versions}"
     );
-    let invalid = "StackValidationFailed";
     for (template, kind, message) in [
         (
             "resources: {}",
@@ -51,7 +52,7 @@ async fn templates(script: &mut Script) -> Result<()> {
         ),
         (
             "heat_template_version: 2013-05-23\nfoo: {}",
-            invalid,
+            "StackValidationFailed",
             "The template section is invalid: foo",
         ),
     ] {
@@ -68,6 +69,10 @@ async fn templates(script: &mut Script) -> Result<()> {
         json!([reply.status, begins]),
         json!([400, true]),
     );
+    Ok(())
+}
+
+async fn sections(script: &mut Script) -> Result<()> {
     for (part, message) in [
         (
             "resources:\n  x: {type: OS::No::Such}",
@@ -84,7 +89,8 @@ async fn templates(script: &mut Script) -> Result<()> {
         ),
         (
             "outputs:\n  o: x",
-            "Output validation error: outputs.o: Output definitions must be a map. Found a str instead",
+            "Output validation error: outputs.o: Output definitions must be a map. Found a str \
+             instead",
         ),
         (
             "outputs:\n  o: {value: {str_replace: abc}}",
@@ -96,7 +102,7 @@ async fn templates(script: &mut Script) -> Result<()> {
         ),
     ] {
         let body = json!({"stack_name": "bad", "template": format!("{VERSION}{part}")});
-        refused(script, &body, invalid, message).await?;
+        refused(script, &body, "StackValidationFailed", message).await?;
     }
     Ok(())
 }
@@ -111,7 +117,8 @@ async fn references(script: &mut Script) -> Result<()> {
         ),
         (
             format!(
-                "resources:\n  x: {{{network}, properties: {{route_targets: [a, {{get_resource: q}}]}}}}"
+                "resources:\n  x: {{{network}, properties: {{route_targets: [a, {{get_resource: \
+                 q}}]}}}}"
             ),
             "InvalidTemplateReference",
             "The specified reference \"q\" (in x.Properties.route_targets[1]) is incorrect.",
@@ -160,59 +167,15 @@ async fn references(script: &mut Script) -> Result<()> {
 }
 
 async fn parameters(script: &mut Script) -> Result<()> {
-    let switch = "'0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'";
-    let unrecognized = format!(
-        "Parameter 'a' is invalid: Unrecognized value 'perhaps', acceptable values are: {switch}"
-    );
+    let missing = "The Parameter (a) was not provided.";
     for (schema, given, kind, message) in [
-        (
-            "{type: string}",
-            json!({}),
-            "UserParameterMissing",
-            "The Parameter (a) was not provided.",
-        ),
-        (
-            "{type: string}",
-            json!({"a": null}),
-            "UserParameterMissing",
-            "The Parameter (a) was not provided.",
-        ),
+        ("{type: string}", json!({}), "UserParameterMissing", missing),
+        ("{type: string}", json!({"a": null}), "UserParameterMissing", missing),
         (
             "{type: string}",
             json!({"zz": 1}),
             "UnknownUserParameter",
             "The Parameter (zz) was not defined in template.",
-        ),
-        ("{type: boolean}", json!({"a": "perhaps"}), "StackValidationFailed", &unrecognized),
-        (
-            "{type: number}",
-            json!({"a": "x"}),
-            "StackValidationFailed",
-            "Parameter 'a' is invalid: could not convert string to float: 'x'",
-        ),
-        (
-            "{type: json}",
-            json!({"a": "x"}),
-            "StackValidationFailed",
-            "Parameter 'a' is invalid: Value must be valid JSON: Expecting value: line 1 column 1 (char 0)",
-        ),
-        (
-            "{type: comma_delimited_list}",
-            json!({"a": 12}),
-            "StackValidationFailed",
-            "Parameter 'a' is invalid: Value must be a comma-delimited list string: 'int' object has no attribute 'split'",
-        ),
-        (
-            "{type: string, constraints: [{allowed_values: [b]}]}",
-            json!({"a": "x"}),
-            "StackValidationFailed",
-            "Parameter 'a' is invalid: \"x\" is not an allowed value [\"b\"]",
-        ),
-        (
-            "{type: number, constraints: [{range: {min: 3, max: 5}}]}",
-            json!({"a": 7}),
-            "StackValidationFailed",
-            "Parameter 'a' is invalid: 7 is out of range (min: 3, max: 5)",
         ),
         ("{type: foo}", json!({}), "InvalidSchemaError", "Invalid type (foo)"),
         ("x", json!({}), "InvalidSchemaError", "Invalid parameter (a), expected a mapping"),
@@ -225,6 +188,42 @@ async fn parameters(script: &mut Script) -> Result<()> {
     let body = json!({"stack_name": "bad", "template": template});
     let first = "The Parameter (z) was not provided.";
     refused(script, &body, "UserParameterMissing", first).await
+}
+
+async fn values(script: &mut Script) -> Result<()> {
+    let switch = "'0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'";
+    let unrecognized = format!("Unrecognized value 'perhaps', acceptable values are: {switch}");
+    for (schema, given, why) in [
+        ("{type: boolean}", json!("perhaps"), unrecognized.as_str()),
+        ("{type: number}", json!("x"), "could not convert string to float: 'x'"),
+        (
+            "{type: json}",
+            json!("x"),
+            "Value must be valid JSON: Expecting value: line 1 column 1 (char 0)",
+        ),
+        (
+            "{type: comma_delimited_list}",
+            json!(12),
+            "Value must be a comma-delimited list string: 'int' object has no attribute 'split'",
+        ),
+        (
+            "{type: string, constraints: [{allowed_values: [b]}]}",
+            json!("x"),
+            "\"x\" is not an allowed value [\"b\"]",
+        ),
+        (
+            "{type: number, constraints: [{range: {min: 3, max: 5}}]}",
+            json!(7),
+            "7 is out of range (min: 3, max: 5)",
+        ),
+    ] {
+        let template = format!("{VERSION}parameters:\n  a: {schema}\n");
+        let parameters = json!({ "a": given });
+        let body = json!({"stack_name": "bad", "template": template, "parameters": parameters});
+        let message = format!("Parameter 'a' is invalid: {why}");
+        refused(script, &body, "StackValidationFailed", &message).await?;
+    }
+    Ok(())
 }
 
 async fn bodies(script: &mut Script) -> Result<()> {

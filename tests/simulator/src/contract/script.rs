@@ -91,6 +91,20 @@ impl Script {
 
     /// What a stack shows, once nothing is in progress and its status begins with this.
     pub(super) async fn settled(&self, stack: &Stack, action: &str) -> Result<Json> {
+        let is = |shown: &Json| {
+            let status = shown["stack_status"].as_str().unwrap_or_default();
+            status.starts_with(action) && !status.ends_with("_IN_PROGRESS")
+        };
+        self.shown_when(stack, is).await
+    }
+
+    /// What a stack shows, once it is deleted: Heat shows the status a moment before it lets the
+    /// name go.
+    pub(super) async fn gone(&self, stack: &Stack) -> Result<Json> {
+        self.shown_when(stack, |shown| shown["deletion_time"].is_string()).await
+    }
+
+    async fn shown_when(&self, stack: &Stack, is: impl Fn(&Json) -> bool) -> Result<Json> {
         let begun = Instant::now();
         loop {
             let reply = self.get(&stack.path).await?;
@@ -98,7 +112,7 @@ impl Script {
             let status = shown["stack_status"]
                 .as_str()
                 .with_context(|| format!("cannot read stack {}: {}", stack.name, reply.body))?;
-            if status.starts_with(action) && !status.ends_with("_IN_PROGRESS") {
+            if is(shown) {
                 return Ok(shown.clone());
             }
             if begun.elapsed().as_secs() > SETTLES_SECONDS_MAX {

@@ -3,6 +3,7 @@
 use super::script::{Script, outputs, status};
 use anyhow::Result;
 use serde_json::json;
+use std::fmt::Write;
 
 const FUNCTIONS: &str = "
 heat_template_version: 2013-05-23
@@ -30,7 +31,8 @@ outputs:
   fq_name: {value: {get_attr: [x, fq_name]}}
   name: {value: {get_attr: [x, name]}}
   show: {value: {get_attr: [x, show]}}
-  replaced: {value: {str_replace: {template: 'a-b', params: {a: {get_param: n}, b: {get_param: b}}}}}
+  replaced:
+    value: {str_replace: {template: 'a-b', params: {a: {get_param: n}, b: {get_param: b}}}}
   longest: {value: {str_replace: {template: 'aXb', params: {aXb: 1, a: 2}}}}
   nothing: {value: {str_replace: {template: 'a', params: {a: ~}}}}
   joined: {value: {list_join: ['-', {get_param: l}]}}
@@ -106,7 +108,8 @@ pub(super) async fn run(script: &mut Script) -> Result<()> {
     let got = json!([shown["parameters"]["s"], shown["parameters"]["n"]]);
     script.law("an environment gives parameters", got, json!(["from there", "9"]));
     let template = json!({"heat_template_version": "2013-05-23"});
-    let body = json!({"stack_name": script.name("object"), "template": template, "disable_rollback": "false"});
+    let name = script.name("object");
+    let body = json!({"stack_name": name, "template": template, "disable_rollback": "false"});
     let reply = script.send("POST", "/stacks", &body).await?;
     script.law("a template can be an object", reply.status, 201);
     script.made(&reply);
@@ -133,11 +136,11 @@ async fn parameters(script: &mut Script) -> Result<()> {
         let rows: Vec<_> = table.iter().filter(|row| row.0 == kind).enumerate().collect();
         let mut template = String::from("heat_template_version: 2013-05-23\nparameters:\n");
         for (index, _) in &rows {
-            template.push_str(&format!("  p{index}: {{type: {kind}}}\n"));
+            let _ = writeln!(template, "  p{index}: {{type: {kind}}}");
         }
         template.push_str("outputs:\n");
         for (index, _) in &rows {
-            template.push_str(&format!("  p{index}: {{value: {{get_param: p{index}}}}}\n"));
+            let _ = writeln!(template, "  p{index}: {{value: {{get_param: p{index}}}}}");
         }
         let mut given = json!({});
         for (index, row) in &rows {

@@ -154,7 +154,7 @@ impl Api<'_> {
 
     fn create(&mut self, tenant: &str) -> Answered {
         let wanted = request::read(&self.body()?, Form::Create)?;
-        let doom = |name: &str| self.faults.doom(name, "POST");
+        let doom = |name: &str| self.faults.doom(name, "POST", &self.call.target);
         let stack = self.world.create(tenant, wanted, doom, self.now)?.clone();
         let url = self.url(&stack);
         Ok(Answer::json(201, show::created(&stack, &url)).with("location", &url))
@@ -164,14 +164,14 @@ impl Api<'_> {
         let body = self.body()?;
         // Heat looks for the stack first only where the body is well formed.
         let wanted = request::read(&body, form)?;
-        let method = if form == Form::Patch { "PATCH" } else { "PUT" };
-        let doom = |name: &str| self.faults.doom(name, method);
+        let Call { method, target, .. } = self.call;
+        let doom = |name: &str| self.faults.doom(name, method, target);
         self.world.update(which, wanted, form, doom, self.now)?;
         Ok(Answer::accepted())
     }
 
     fn delete(&mut self, which: (&str, &str, &str)) -> Answered {
-        let doom = |name: &str| self.faults.doom(name, "DELETE");
+        let doom = |name: &str| self.faults.doom(name, "DELETE", &self.call.target);
         self.world.delete(which, doom, self.now)?;
         Ok(Answer::empty(204))
     }
@@ -214,23 +214,20 @@ impl Api<'_> {
             ["resources" | "outputs", ..] if stack.deleted.is_some() => {
                 return Err(Refusal::no_stack(name));
             }
-            ["resources", resource] => match stack.resources.get(*resource) {
-                Some(known) => show::one_resource(stack, resource, known, &url, overrides),
-                None => {
+            ["resources", resource] => {
+                let known = stack.resources.get(*resource).ok_or_else(|| {
                     let message =
                         format!("The Resource ({resource}) could not be found in Stack {name}.");
-                    return Err(Refusal::missing("ResourceNotFound", message));
-                }
-            },
+                    Refusal::missing("ResourceNotFound", message)
+                })?;
+                show::one_resource(stack, resource, known, &url, overrides)
+            }
             ["outputs"] => show::output_keys(stack, overrides),
-            ["outputs", key] => match stack.output(key, overrides) {
-                Some(output) => json!({ "output": output }),
-                None => {
-                    // The placeholder is in Heat's own message.
-                    let message = "Specified output key {} not found.";
-                    return Err(Refusal::missing("NotFound", message));
-                }
-            },
+            ["outputs", key] => {
+                // The placeholder is in Heat's own message.
+                let missing = || Refusal::missing("NotFound", "Specified output key {} not found.");
+                json!({"output": stack.output(key, overrides).ok_or_else(missing)?})
+            }
             _ => return Ok(Answer::no_such_path()),
         };
         Ok(Answer::json(200, shown))

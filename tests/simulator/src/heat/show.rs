@@ -1,7 +1,7 @@
 //! Stacks as Heat shows them.
 
 use super::stack::{Resource, Stack};
-use super::status::{Action, Progress, Status};
+use super::status::Status;
 use super::template::Template;
 use crate::overrides::Overrides;
 use crate::text;
@@ -176,6 +176,8 @@ pub struct Snapshot {
     pub timeout_mins: Option<u64>,
     /// The outputs as shown; none after a deletion.
     pub outputs: Vec<Json>,
+    /// Whether the stack is gone: deleted, or rolled back to nothing.
+    pub deleted: bool,
 }
 
 impl Snapshot {
@@ -190,12 +192,8 @@ impl Snapshot {
             template: stack.revision.template.body.clone(),
             timeout_mins: stack.revision.timeout_mins,
             outputs: stack.outputs(overrides).unwrap_or_default(),
+            deleted: stack.deleted.is_some(),
         }
-    }
-
-    /// Whether the stack is gone: deleted, or rolled back to nothing.
-    pub fn gone(&self) -> bool {
-        self.status == Status::new(Action::Delete, Progress::Complete)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The end of a phase: what a stack becomes, and what begins next.
 
+use super::catalogue::Kind;
 use super::stack::{Ending, Moment, Phase, Resource, Revision, Stack};
 use super::status::{Action, Progress, Status};
 use crate::options::Options;
@@ -42,9 +43,6 @@ impl Stack {
             }
             Phase::Cancelled => self.begin(Phase::Delete, None, now, options),
         }
-        if let Some(reason) = options.reasons.get(&self.status.to_string()) {
-            reason.clone_into(&mut self.reason);
-        }
     }
 
     /// Ends an action; without a reason it is the one of success.
@@ -71,12 +69,11 @@ impl Stack {
             Ending::TimesOut => Some("Create timed out".into()),
             Ending::Fails(reason) => Some(reason.clone()),
         };
-        self.resources = match ending {
-            Ending::Computed => made.resources,
-            _ => {
-                let order = self.revision.template.order().unwrap_or_default();
-                unmade(made.resources, &order, reason.as_deref())
-            }
+        self.resources = if *ending == Ending::Computed {
+            made.resources
+        } else {
+            let order = self.revision.template.order().unwrap_or_default();
+            unmade(made.resources, &order, reason.as_deref())
         };
         match reason {
             None => self.settle(Action::Create, Progress::Complete, None, options),
@@ -155,7 +152,7 @@ impl Stack {
                 Err(why) => Err(format!("ValueError: resources.{name}: {why}")),
             };
             let (resource, failure) =
-                self.made_one(&name, definition.kind.clone(), properties, old, now, options);
+                self.made_one(&name, &definition.kind, properties, old, now, options);
             made.failure = failure;
             made.resources.insert(name, resource);
         }
@@ -168,7 +165,7 @@ impl Stack {
     fn made_one(
         &self,
         name: &str,
-        kind: super::catalogue::Kind,
+        kind: &Kind,
         properties: Result<Map<String, Json>, String>,
         old: Option<Resource>,
         now: Moment,
@@ -176,7 +173,7 @@ impl Stack {
     ) -> (Resource, Option<String>) {
         // What failed before, or is of another type now, is replaced and not changed.
         let old = old.filter(|old| {
-            old.properties.is_some() && old.kind == kind && old.status.ends_with("_COMPLETE")
+            old.properties.is_some() && old.kind == *kind && old.status.ends_with("_COMPLETE")
         });
         let action = if old.is_some() { Action::Update } else { Action::Create };
         let outcome = properties.and_then(|properties| {
@@ -210,7 +207,7 @@ impl Stack {
 }
 
 /// A resource that nothing was done to yet.
-pub(crate) fn untouched(kind: super::catalogue::Kind, now: Moment) -> Resource {
+pub(crate) fn untouched(kind: Kind, now: Moment) -> Resource {
     Resource {
         kind,
         id: String::new(),
@@ -236,7 +233,7 @@ fn unmade(
         let (status, reason) =
             if failed { ("CREATE_FAILED", reason) } else { ("INIT_COMPLETE", None) };
         status.clone_into(&mut resource.status);
-        resource.reason = reason.unwrap_or_default().to_owned();
+        reason.unwrap_or_default().clone_into(&mut resource.reason);
     }
     resources
 }

@@ -73,6 +73,7 @@ async fn a_deletion_during_a_create_goes_through_its_phases_and_finish_through_a
         } else {
             heat.finish(name).unwrap();
             assert_eq!(shown(&client, &path).await["stack_status"], "DELETE_COMPLETE");
+            assert!(heat.stack(name).unwrap().deleted);
         }
     }
 }
@@ -90,7 +91,7 @@ async fn waiting_for_a_stack_that_never_comes_ends_with_its_state() {
 
 #[tokio::test]
 async fn a_stack_that_takes_longer_than_its_timeout_fails() {
-    let pace = Pace { of: vec![("slow".into(), Duration::from_secs(3600))], ..Pace::default() };
+    let pace = Pace { of: vec![("slow".into(), Duration::from_hours(1))], ..Pace::default() };
     let minute = Duration::from_millis(20);
     let heat = Simulator::start(Options { pace, minute, ..Options::default() }).unwrap();
     let client = client(&heat);
@@ -103,7 +104,7 @@ async fn a_stack_that_takes_longer_than_its_timeout_fails() {
 
 #[tokio::test]
 async fn the_pace_of_a_name_is_its_own() {
-    let pace = Pace { of: vec![("still".into(), Duration::from_secs(3600))], ..Pace::default() };
+    let pace = Pace { of: vec![("still".into(), Duration::from_hours(1))], ..Pace::default() };
     let heat = Simulator::start(Options { pace, ..Options::default() }).unwrap();
     let client = client(&heat);
     let still = post(&client, "still_1", json!({})).await;

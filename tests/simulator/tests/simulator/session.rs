@@ -124,40 +124,7 @@ fn main_fields(body: &Json, note: &str) -> Json {
         }
     }
     if let Some(stack) = body.get_mut("stack").and_then(Json::as_object_mut) {
-        for times in ["creation_time", "updated_time", "deletion_time"] {
-            if let Some(time) = stack.get_mut(times) {
-                *time = time.is_string().into();
-            }
-        }
-        stack.remove("stack_user_project_id");
-        let shown = stack.get_mut("parameters").and_then(Json::as_object_mut);
-        for parameter in shown.into_iter().flat_map(serde_json::Map::values_mut) {
-            // A map shown as a text has lost the order of its keys.
-            let text = parameter.as_str().unwrap_or_default().replace('\'', "\"");
-            if let Ok(map @ Json::Array(_)) = serde_json::from_str::<Json>(&text) {
-                *parameter = map;
-            }
-        }
-        let settled = stack.get("stack_status").is_some_and(|status| {
-            ["_COMPLETE", "UPDATE_FAILED", "DELETE_FAILED"]
-                .iter()
-                .any(|end| status.as_str().unwrap_or_default().ends_with(end))
-        });
-        if let Some(reason) = stack.get_mut("stack_status_reason")
-            && let Some(text) = reason.as_str().and_then(|text| text.split_once(" started at "))
-        {
-            *reason = text.0.into();
-        }
-        if let Some(outputs) = stack.get("outputs").cloned() {
-            let mut outputs = sorted(&outputs, "output_key");
-            for output in &mut outputs {
-                let random = output["output_key"] == "id" && note.contains("subnet");
-                if !settled || random {
-                    output["output_value"] = Json::Null;
-                }
-            }
-            stack.insert("outputs".into(), outputs.into());
-        }
+        stack_fields(stack, note);
     }
     for (list, key) in [("outputs", "output_key"), ("resources", "resource_name")] {
         if body[list].is_array() && body.get("heat_template_version").is_none() {
@@ -174,6 +141,44 @@ fn main_fields(body: &Json, note: &str) -> Json {
         }
     }
     body
+}
+
+/// The same for a stack that is shown.
+fn stack_fields(stack: &mut serde_json::Map<String, Json>, note: &str) {
+    for times in ["creation_time", "updated_time", "deletion_time"] {
+        if let Some(time) = stack.get_mut(times) {
+            *time = time.is_string().into();
+        }
+    }
+    stack.remove("stack_user_project_id");
+    let shown = stack.get_mut("parameters").and_then(Json::as_object_mut);
+    for parameter in shown.into_iter().flat_map(serde_json::Map::values_mut) {
+        // A map shown as a text has lost the order of its keys.
+        let text = parameter.as_str().unwrap_or_default().replace('\'', "\"");
+        if let Ok(map @ Json::Array(_)) = serde_json::from_str::<Json>(&text) {
+            *parameter = map;
+        }
+    }
+    let settled = stack.get("stack_status").is_some_and(|status| {
+        ["_COMPLETE", "UPDATE_FAILED", "DELETE_FAILED"]
+            .iter()
+            .any(|end| status.as_str().unwrap_or_default().ends_with(end))
+    });
+    if let Some(reason) = stack.get_mut("stack_status_reason")
+        && let Some(text) = reason.as_str().and_then(|text| text.split_once(" started at "))
+    {
+        *reason = text.0.into();
+    }
+    if let Some(outputs) = stack.get("outputs").cloned() {
+        let mut outputs = sorted(&outputs, "output_key");
+        for output in &mut outputs {
+            let random = output["output_key"] == "id" && note.contains("subnet");
+            if !settled || random {
+                output["output_value"] = Json::Null;
+            }
+        }
+        stack.insert("outputs".into(), outputs.into());
+    }
 }
 
 fn strip_resource(resource: Option<&mut Json>) {
