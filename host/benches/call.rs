@@ -54,7 +54,8 @@ resources:
     type: OS::Contrail::VirtualMachineInterface
     properties:
       name: {{ interface.name ~ '_' ~ jinja_tenant }}
-      {% if interface.vlan is defined and interface.vlan != 0 %}vlan: {{ interface.vlan }}{% endif %}
+      {% if interface.vlan is defined and interface.vlan != 0 -%}
+      vlan: {{ interface.vlan }}{% endif %}
       {% set parts = interface.cidr | split('/') %}
       prefix: {{ parts[0] }}
       length: {{ parts[1] }}

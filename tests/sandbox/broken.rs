@@ -7,7 +7,10 @@ use super::component::{Wat, foreign};
 use super::{House, Logs, act, done};
 
 const WORLDS: &str = "package test:worlds;
-    world sockets { include stokehold:worker/worker@0.1.0; import wasi:sockets/instance-network@0.2.12; }
+    world sockets {
+        include stokehold:worker/worker@0.1.0;
+        import wasi:sockets/instance-network@0.2.12;
+    }
     world files { include stokehold:worker/worker@0.1.0; import wasi:filesystem/preopens@0.2.12; }
     interface strange { f: func(); }
     world strange-world { include stokehold:worker/worker@0.1.0; import strange; }";

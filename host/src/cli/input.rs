@@ -102,7 +102,7 @@ mod tests {
         let long = r#"{"type": "port", "body": {"id": "1", "n": 2}}"#;
         let short = r#"{"port": {"id": "1", "n": 2}}"#;
         for text in [long, short, &format!("[{short}]")] {
-            assert_eq!(parse(text, &no_file).unwrap(), [port.clone()]);
+            assert_eq!(parse(text, &no_file).unwrap(), std::slice::from_ref(&port));
         }
         let lines = format!("{long}\n{short}\n\n[{short}, {long}]\n");
         assert_eq!(parse(&lines, &no_file).unwrap().len(), 4);

@@ -47,8 +47,8 @@ impl Cache {
         Ok(Self { dir: dir.to_owned(), key })
     }
 
-    /// The name under which this engine's code for the component with this SHA-256 is kept. The compatibility hash covers the version of
-    /// wasmtime, its settings, and what the CPU can do.
+    /// The name under which this engine's code for the component with this SHA-256 is kept. The
+    /// compatibility hash covers the version of wasmtime, its settings, and what the CPU can do.
     pub(crate) fn name(engine: &wasmtime::Engine, digest: &str) -> String {
         let mut sum = HashInto(Sha256::new_with_prefix(LAYOUT));
         engine.precompile_compatibility_hash().hash(&mut sum);

@@ -75,13 +75,13 @@ async fn schemas_come_from_the_store_where_no_file_is_named() {
     assert!(said.contains("--schemas"), "{said}");
     let text = br#"{"schemas": [{"id": "port", "plural": "ports", "prefix": "/v2.0/ports"}]}"#;
     put(&host, key::SCHEMAS, text).await;
-    let schemas = schemas(&settings(&dir), &host).await.unwrap();
+    let known = schemas(&settings(&dir), &host).await.unwrap();
     let port = ResourceRef::new("port", "1");
-    assert_eq!(config_key(&schemas, &port).unwrap(), "/config/v2.0/ports/1");
-    assert_eq!(state_key(&schemas, &port).unwrap(), "/state/v2.0/ports/1");
+    assert_eq!(config_key(&known, &port).unwrap(), "/config/v2.0/ports/1");
+    assert_eq!(state_key(&known, &port).unwrap(), "/state/v2.0/ports/1");
     let template = ResourceRef::new(input::TEMPLATE, "port");
-    assert_eq!(config_key(&schemas, &template).unwrap(), "/config/v2.0/heat_templates/port");
-    let other = config_key(&schemas, &ResourceRef::new("nope", "1")).unwrap_err().to_string();
+    assert_eq!(config_key(&known, &template).unwrap(), "/config/v2.0/heat_templates/port");
+    let other = config_key(&known, &ResourceRef::new("nope", "1")).unwrap_err().to_string();
     assert!(other.contains("no schema describes the kind nope"), "{other}");
 }
 
@@ -91,13 +91,13 @@ async fn a_wait_ends_with_what_is_there_or_with_what_comes() {
     let store = host(&dir);
     let is_two = |value: Option<&[u8]>| (value? == b"2").then_some(());
     let waiting = follow::until(&store, "/a", is_two);
-    let writing = async {
+    let puts = async {
         put(&store, "/a", b"1").await;
         // A longer key is another key.
         put(&store, "/a/b", b"2").await;
         put(&store, "/a", b"2").await;
     };
-    let (waited, ()) = tokio::join!(waiting, writing);
+    let (waited, ()) = tokio::join!(waiting, puts);
     waited.unwrap();
     follow::until(&store, "/a", is_two).await.unwrap();
     assert_eq!(store.get("/a").await.unwrap().unwrap().value, b"2");
