@@ -197,6 +197,15 @@ pub fn repair(
     cascade::fail(queue, &posted.job, guards, Vec::new(), &lost.fields, &trouble, limits).0
 }
 
+/// Removes the job states of ended workflows.
+pub fn sweep(job_states: &[(ResourceRef, Revision)]) -> Transaction {
+    let entries = || job_states.iter().map(|(of, at)| (Entry::JobState(of.clone()), *at));
+    Transaction {
+        guards: entries().map(|(entry, at)| Guard::Unchanged(entry, at)).collect(),
+        effects: entries().map(|(entry, _)| Effect::Remove(entry)).collect(),
+    }
+}
+
 /// What becomes of a job after its call.
 pub fn settle(queue: &Queue, closing: &Closing, limits: &Limits) -> Option<Settled> {
     let open = queue.get(&closing.job)?;

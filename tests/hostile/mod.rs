@@ -38,7 +38,7 @@ async fn bad_plugins_are_named_with_their_fault_and_the_others_jobs_complete() -
     let mut setup = Setup::new(schemas()?)?;
     setup.handlers = handlers;
     setup.pace.attempts_max = 2;
-    let world = World::without_host(setup, Role::Guest).await?;
+    let world = World::without_host(setup, Role::Guest)?;
     let log = folder.path().join("log");
     let mut command = world.host_command()?;
     command.args(["--call-ms-max", &CALL_MS_MAX.to_string()]);

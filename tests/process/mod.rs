@@ -80,9 +80,9 @@ fn told(world: &World, args: &[&str]) -> Result<String> {
 async fn a_host_that_is_asked_to_end_gives_its_jobs_back_and_ends_well() -> Result<()> {
     let mut setup = setup()?;
     setup.pace.shutdown_ms_max = 300;
-    let world = World::without_host(setup, Role::Guest).await?;
+    let world = World::without_host(setup, Role::Guest)?;
     // Heat takes the request and never answers: the call is still running when the end comes.
-    world.heat.set_faults(vec![Fault::hang(Duration::from_secs(60))]);
+    world.heat.set_faults(vec![Fault::hang(Duration::from_mins(1))]);
     crate::scenario::put_templates(&world).await?;
     world.config("/v2.0/networks/n1", &network("n1"), 1, false).await?;
     let mut host = Host::start(&world, &[])?;
@@ -111,7 +111,7 @@ async fn a_log_in_json_is_json_and_never_holds_a_secret() -> Result<()> {
     let mut setup = setup()?;
     setup.heat.token = Some(SECRET.to_owned());
     setup.heat_config.insert("heat_token".into(), SECRET.into());
-    let world = World::without_host(setup, Role::Guest).await?;
+    let world = World::without_host(setup, Role::Guest)?;
     let host = Host::start(&world, &["--log", "trace", "--log-format", "json"])?;
     crate::scenario::put_templates(&world).await?;
     world.config("/v2.0/networks/n1", &network("n1"), 1, false).await?;
@@ -135,7 +135,7 @@ async fn schemas_are_asked_for_again_until_the_api_server_answers() -> Result<()
         failures: 1,
         token: Some("gohan-token".into()),
     });
-    let world = World::without_host(setup, Role::Guest).await?;
+    let world = World::without_host(setup, Role::Guest)?;
     let url = world.heat.origin();
     let host = Host::start(&world, &["--schemas", &url, "--gohan-token", "gohan-token"])?;
     crate::scenario::put_templates(&world).await?;
@@ -151,7 +151,7 @@ async fn schemas_are_asked_for_again_until_the_api_server_answers() -> Result<()
 async fn the_commands_do_what_they_say_beside_a_host() -> Result<()> {
     let mut setup = setup()?;
     setup.heat.pace = Pace::even(Duration::from_millis(10));
-    let world = World::without_host(setup, Role::Guest).await?;
+    let world = World::without_host(setup, Role::Guest)?;
     let _host = Host::start(&world, &[])?;
     world.until("the host's schemas", async || world.get("/stokehold/schemas").await).await?;
     let templates = paths::root().join("examples/network/templates.json");
@@ -185,7 +185,7 @@ async fn the_commands_do_what_they_say_beside_a_host() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_host_on_the_same_folder_is_refused() -> Result<()> {
-    let world = World::without_host(setup()?, Role::Host).await?;
+    let world = World::without_host(setup()?, Role::Host)?;
     let mut host = Host::start(&world, &[])?;
     let status = host.process.wait()?;
     ensure!(!status.success(), "two hosts run on one folder");

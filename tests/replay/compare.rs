@@ -253,7 +253,8 @@ pub(super) fn statuses(tally: &mut Tally, recording: &Recording, done: &Writes) 
         let found = done.iter().find_map(|(key, values)| {
             let ours = key.starts_with("/state/") && key.ends_with(resource);
             let mut values = values.iter().flatten().filter(|_| ours);
-            let value = values.find(|value| value["version"].to_string() == **version)?;
+            let version = version.parse::<u64>().ok()?;
+            let value = values.find(|value| value["version"] == version)?;
             Some(state(value)["state"]["state_monitoring"].clone())
         });
         // Taking down reports nothing; what the state shows comes from the job that put it up again.

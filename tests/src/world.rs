@@ -86,7 +86,7 @@ impl World {
     /// # Errors
     /// When any of its parts cannot be started.
     pub async fn start(setup: Setup) -> Result<Self> {
-        let mut world = Self::without_host(setup, Role::Host).await?;
+        let mut world = Self::without_host(setup, Role::Host)?;
         world.start_host().await?;
         Ok(world)
     }
@@ -95,7 +95,7 @@ impl World {
     ///
     /// # Errors
     /// When any of its parts cannot be started.
-    pub async fn without_host(mut setup: Setup, role: Role) -> Result<Self> {
+    pub fn without_host(mut setup: Setup, role: Role) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder for the store")?;
         let store = Embedded::open(&folder.path().join("store"), Options::new(role))?;
         let (schemas, complaints) = wire::schemas::read(&setup.schemas)?;

@@ -72,22 +72,29 @@ impl Planner {
             complain(&fact);
             let dirty = self.catalog.learn(fact);
             if !first {
-                dirty.into_iter().for_each(|of| self.mark(of));
+                self.mark_all(dirty);
             }
         }
         if first {
-            self.catalog.everything().into_iter().for_each(|of| self.mark(of));
+            let everything = self.catalog.everything();
+            self.mark_all(everything);
         }
         let (due, later) =
             std::mem::take(&mut self.later).into_iter().partition(|(at, _)| *at <= update.revision);
         self.later = later;
         let due: Vec<_> = due;
-        due.into_iter().for_each(|(_, of)| self.mark(of));
+        self.mark_all(due.into_iter().map(|(_, of)| of));
     }
 
     fn mark(&mut self, of: ResourceRef) {
         if self.listed.insert(of.clone()) {
             self.dirty.push_back(of);
+        }
+    }
+
+    fn mark_all(&mut self, resources: impl IntoIterator<Item = ResourceRef>) {
+        for of in resources {
+            self.mark(of);
         }
     }
 
@@ -104,7 +111,7 @@ impl Planner {
                 tell(&of, &about);
                 // The mirror will show the same; knowing it now lets the next plan see these jobs.
                 let dirty = self.catalog.learn_committed(transaction, revision);
-                dirty.into_iter().for_each(|of| self.mark(of));
+                self.mark_all(dirty);
             }
             Err(Uncommitted::Conflict(revision)) => {
                 debug!(resource = %of, %revision, "plan was overtaken and is made again");

@@ -162,7 +162,8 @@ impl Runner {
         let Turns { claims, repairs, sweeps, wake_ms } =
             self.queue.turns(now_ms, &slots, |id| busy.contains_key(id));
         self.sweep(&sweeps);
-        let under_way = self.busy.values().filter(|(handler, _)| handler.as_str().is_empty()).count();
+        let under_way =
+            self.busy.values().filter(|(handler, _)| handler.as_str().is_empty()).count();
         for (id, wrong) in repairs.into_iter().take(REPAIRS_MAX.saturating_sub(under_way)) {
             self.repair(id, wrong, now_ms);
         }
@@ -217,7 +218,9 @@ impl Runner {
         };
         let Some((handler, _)) = self.busy.remove(&id) else { return };
         match came {
-            Came::Answered(closing) => self.settle(id, handler, closing),
+            Came::Answered(closing) | Came::OutOfReach(Some(closing)) => {
+                self.settle(id, handler, closing);
+            }
             Came::Done(at) | Came::Overtaken(at, _) if at <= self.reached => {
                 if let Came::Overtaken(_, closing) = came {
                     self.settle(id, handler, closing);
@@ -229,7 +232,6 @@ impl Runner {
             Came::Overtaken(at, closing) => {
                 self.busy.insert(id, (handler, Busy::Overtaken(at, closing)));
             }
-            Came::OutOfReach(Some(closing)) => self.settle(id, handler, closing),
             Came::OutOfReach(None) => {}
             Came::Lost => warn!(job = %id, "claim was lost; its outcome is not written"),
         }

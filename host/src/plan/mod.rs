@@ -179,7 +179,7 @@ fn gone(
     }
     let applied = catalog.applied(of).filter(|a| !a.deleted && !a.now.templates.is_empty());
     let Some(Applied { now: old, .. }) = applied else {
-        if catalog.state(of).is_some_and(has_failed) && catalog.applied(of).is_some() {
+        if catalog.state(of).is_some_and(State::failed) && catalog.applied(of).is_some() {
             // Something still stands that could not be taken down: these are the only traces of it.
             return Ok(None);
         }
@@ -192,12 +192,6 @@ fn gone(
     let (version, input, dropped, clear) =
         (old.version, &old.body, &Dropped::default(), Vec::new());
     posted(catalog, Workflow { of, version, input, change, work, applied, dropped, clear })
-}
-
-/// Whether the last workflow of a resource failed.
-fn has_failed(state: &State) -> bool {
-    let worker_state = state.fields.get(State::WORKER_STATE).and_then(Json::as_str);
-    worker_state.is_some_and(|word| word.ends_with("_FAILED"))
 }
 
 fn posted(catalog: &Catalog, workflow: Workflow<'_>) -> Result<Option<Plan>, Held> {

@@ -63,9 +63,9 @@ pub(super) fn workflow(catalog: &Catalog, workflow: Workflow<'_>) -> Plan {
             Effect::Put(Entry::Job(id), Content::Job(Posted { job, attempts: 0 })),
         ]);
     }
-    transaction.effects.extend([
-        Effect::Put(Entry::Applied(of.clone()), Content::Applied(applied)),
-    ]);
+    transaction
+        .effects
+        .extend([Effect::Put(Entry::Applied(of.clone()), Content::Applied(applied))]);
     Plan { transaction, about: About::Workflow { jobs: ids } }
 }
 

@@ -185,3 +185,30 @@ fn the_job_state_of_an_ended_workflow_may_go() {
     queue.learn([gone(5, Entry::Job(id())), gone(5, Entry::JobState(of))]);
     assert_eq!(turns(&queue, 0, 8).sweeps, []);
 }
+
+#[test]
+fn who_has_slept_comes_before_who_is_new() {
+    let mut queue = Queue::default();
+    queue.learn([posted(1, "new", &[]), ready(1, "new")]);
+    queue.learn([posted(2, "slept", &[]), asleep(2, "slept", 100), ready(2, "slept")]);
+    assert_eq!(claims(&queue, 99, 8), ["new"]);
+    assert_eq!(claims(&queue, 100, 1), ["slept"]);
+}
+
+#[test]
+fn a_clock_that_was_put_back_lets_nobody_sleep_for_ever() {
+    let mut queue = Queue::default();
+    let wake_ms = 10_000 + 2 * SLEEP_MS_MAX;
+    queue.learn([posted(1, "a", &[]), asleep(1, "a", wake_ms), ready(1, "a")]);
+    assert_eq!(claims(&queue, 10_000, 8), ["a"]);
+}
+
+#[test]
+fn a_host_knows_its_claims() {
+    let mut queue = Queue::default();
+    queue.learn([posted(1, "a", &[]), working(1, "a")]);
+    let claimed = |queue: &Queue| queue.claimed_by(&"host".into()).count();
+    assert_eq!(claimed(&queue), 1);
+    queue.learn([gone(2, Entry::Working("a".into()))]);
+    assert_eq!(claimed(&queue), 0);
+}

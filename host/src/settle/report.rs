@@ -14,15 +14,13 @@ pub(super) fn effects(job: &Job, closing: &Closing) -> Vec<Effect> {
     if closing.report.monitor.is_empty() {
         return effects;
     }
-    match registered(job, closing.registration.as_ref(), &closing.report.monitor) {
-        Some(registration) => {
-            let content = Content::Registration(of.clone(), registration);
-            effects.push(Effect::Put(Entry::Registration(of.clone()), content));
-        }
-        None => {
-            effects.push(Effect::Remove(Entry::Registration(of.clone())));
-            effects.push(Effect::Remove(Entry::Monitoring(of.clone())));
-        }
+    let registered = registered(job, closing.registration.as_ref(), &closing.report.monitor);
+    if let Some(registration) = registered {
+        let content = Content::Registration(of.clone(), registration);
+        effects.push(Effect::Put(Entry::Registration(of.clone()), content));
+    } else {
+        effects.push(Effect::Remove(Entry::Registration(of.clone())));
+        effects.push(Effect::Remove(Entry::Monitoring(of.clone())));
     }
     effects
 }
@@ -48,8 +46,8 @@ fn registered(
 ) -> Option<Registration> {
     let mut registration = before.cloned().unwrap_or_default();
     registration.version = job.version;
-    registration.tenant_id =
-        job.input.get("tenant_id").and_then(Json::as_str).unwrap_or_default().to_owned();
+    let tenant = job.input.get("tenant_id").and_then(Json::as_str).unwrap_or_default();
+    tenant.clone_into(&mut registration.tenant_id);
     for call in calls {
         match call {
             MonitorCall::Register(target) => {

@@ -12,12 +12,13 @@ struct Spec<'a> {
     id: &'a str,
     of: (&'a str, u64),
     action: Action,
+    first: bool,
     last: bool,
     waits_for: &'a [&'a str],
 }
 
 fn spec<'a>(id: &'a str, of: &'a str, waits_for: &'a [&'a str]) -> Spec<'a> {
-    Spec { id, of: (of, 1), action: Action::Create, last: true, waits_for }
+    Spec { id, of: (of, 1), action: Action::Create, first: true, last: true, waits_for }
 }
 
 fn job(spec: &Spec) -> Job {
@@ -27,7 +28,7 @@ fn job(spec: &Spec) -> Job {
         handler: "heat_worker".into(),
         target: ResourceRef::new("port", spec.of.0),
         version: Version(spec.of.1),
-        is_first: true,
+        is_first: spec.first,
         is_last: spec.last,
         on_failure: OnFailure::Fail,
         dependency: spec.waits_for.iter().map(|id| (*id).into()).collect(),
@@ -75,8 +76,9 @@ fn closing(id: &str, outcome: Result<Verdict, Fault>) -> Closing {
     }
 }
 
-fn fatal(why: &str) -> Result<Verdict, Fault> {
-    Ok(Verdict::Failed(Failure::Fatal(why.into())))
+/// The closing of a job that failed for good.
+fn failed(id: &str, why: &str) -> Closing {
+    closing(id, Ok(Verdict::Failed(Failure::Fatal(why.into()))))
 }
 
 fn put<'a>(transaction: &'a Transaction, entry: &Entry) -> Option<&'a Content> {
@@ -245,13 +247,13 @@ fn every_fault_is_worth_another_try_until_there_were_enough() {
 fn a_failure_fails_its_workflow_and_all_that_depends_on_it_however_far() {
     let jobs = [
         job(&Spec { last: false, ..spec("a", "p", &[]) }),
-        job(&spec("a2", "p", &["a"])),
+        job(&Spec { first: false, ..spec("a2", "p", &["a"]) }),
         job(&Spec { action: Action::Modify, ..spec("b", "q", &["a"]) }),
         job(&Spec { action: Action::LogicalDelete, ..spec("c", "r", &["b"]) }),
         job(&spec("free", "s", &[])),
     ];
     let queue = queue(&jobs, 0);
-    let settled = settle(&queue, &closing("a", fatal("no quota")), &LIMITS).unwrap();
+    let settled = settle(&queue, &failed("a", "no quota"), &LIMITS).unwrap();
     let transaction = only(&settled);
     let told = |of: &str| state(transaction, of).map(|s| s.fields["worker_state"].clone());
     assert_eq!(told("p"), Some(json!("CREATE_FAILED")));
@@ -278,7 +280,7 @@ fn a_newer_version_does_not_fall_with_the_older_one() {
         job(&Spec { of: ("p", 2), ..spec("v2", "p", &["v1"]) }),
         job(&spec("user", "q", &["v1"])),
     ];
-    let settled = settle(&queue(&jobs, 0), &closing("v1", fatal("no")), &LIMITS).unwrap();
+    let settled = settle(&queue(&jobs, 0), &failed("v1", "no"), &LIMITS).unwrap();
     let transaction = only(&settled);
     assert!(put(transaction, &Entry::Ready("v2".into())).is_some());
     assert!(removes(transaction, &Entry::Job("user".into())));
@@ -292,7 +294,7 @@ fn of_two_cancelled_versions_of_one_resource_only_the_newer_one_is_told() {
         job(&spec("v1", "p", &["cause"])),
         job(&Spec { of: ("p", 2), ..spec("v2", "p", &["v1", "cause"]) }),
     ];
-    let settled = settle(&queue(&jobs, 0), &closing("cause", fatal("no")), &LIMITS).unwrap();
+    let settled = settle(&queue(&jobs, 0), &failed("cause", "no"), &LIMITS).unwrap();
     let transaction = only(&settled);
     names_each_entry_once(transaction);
     assert_eq!(state(transaction, "p").unwrap().version, Version(2));
@@ -303,7 +305,7 @@ fn an_ignored_failure_lets_the_workflow_go_on() {
     let mut first = job(&Spec { last: false, ..spec("a", "p", &[]) });
     first.on_failure = OnFailure::Ignore;
     let queue = queue(&[first, job(&spec("b", "p", &["a"]))], 0);
-    let settled = settle(&queue, &closing("a", fatal("no")), &LIMITS).unwrap();
+    let settled = settle(&queue, &failed("a", "no"), &LIMITS).unwrap();
     assert_eq!(settled.about, About::Ignored { trouble: "no".into() });
     assert!(put(only(&settled), &Entry::Ready("b".into())).is_some());
 }
@@ -319,7 +321,7 @@ fn a_long_cascade_is_cut_into_commits_with_the_dependants_first_and_the_cause_la
             job(&spec(id, id, &before))
         })
         .collect();
-    let settled = settle(&queue(&jobs, 0), &closing("j00", fatal("no")), &LIMITS).unwrap();
+    let settled = settle(&queue(&jobs, 0), &failed("j00", "no"), &LIMITS).unwrap();
     assert!(settled.transactions.len() > 2, "{}", settled.transactions.len());
     let mut left = 60;
     for transaction in &settled.transactions {
@@ -383,5 +385,70 @@ fn a_job_left_behind_is_ready_again_and_the_loss_counts_as_a_try() {
         assert_eq!(put(transaction, &Entry::Ready("a".into())).is_some(), !fails);
         assert_eq!(state(transaction, "p").is_some(), fails);
         assert!(transaction.guards.contains(&Guard::Absent(Entry::Working("a".into()))));
+    }
+}
+
+#[test]
+fn a_newer_version_goes_on_even_if_it_waits_for_others_that_fall() {
+    let jobs = [
+        job(&spec("v1", "p", &[])),
+        job(&spec("user", "q", &["v1"])),
+        job(&Spec { of: ("p", 2), ..spec("v2", "p", &["v1", "user"]) }),
+    ];
+    let settled = settle(&queue(&jobs, 0), &failed("v1", "no"), &LIMITS).unwrap();
+    let transaction = only(&settled);
+    assert!(removes(transaction, &Entry::Job("user".into())));
+    assert!(put(transaction, &Entry::Ready("v2".into())).is_some());
+    names_each_entry_once(transaction);
+}
+
+#[test]
+fn the_take_down_of_a_vanished_resource_goes_on_when_its_creation_fails() {
+    let jobs = [
+        job(&spec("create", "p", &[])),
+        job(&Spec { action: Action::Delete, ..spec("delete", "p", &["create"]) }),
+    ];
+    let settled = settle(&queue(&jobs, 0), &failed("create", "no"), &LIMITS).unwrap();
+    assert!(put(only(&settled), &Entry::Ready("delete".into())).is_some());
+    let told = state(only(&settled), "p").unwrap();
+    assert_eq!(told.fields["worker_state"], json!("CREATE_FAILED"));
+}
+
+#[test]
+fn no_outcome_has_more_operations_than_the_store_takes() {
+    let ids: Vec<String> = (0..500).map(|n| format!("waits{n}")).collect();
+    let mut jobs = vec![job(&Spec { last: false, ..spec("a", "p", &[]) })];
+    jobs.extend(ids.iter().map(|id| job(&spec(id, id, &["a"]))));
+    let queue = queue(&jobs, 0);
+    let done = settle(&queue, &closing("a", Ok(Verdict::Completed)), &LIMITS).unwrap();
+    let fell = settle(&queue, &failed("a", "no"), &LIMITS).unwrap();
+    for transaction in done.transactions.iter().chain(&fell.transactions) {
+        let operations = transaction.guards.len() + transaction.effects.len();
+        assert!(operations <= LIMITS.operations_max, "{operations}");
+        names_each_entry_once(transaction);
+    }
+    assert_eq!(done.transactions.len(), 1);
+}
+
+#[test]
+fn what_a_try_reports_that_is_repeated_is_not_told() {
+    let queue = queue(&[job(&spec("a", "p", &[]))], 0);
+    let mut closing = closing("a", Ok(Verdict::Failed(Failure::Retry("503".into()))));
+    closing.report.fields = Fields::from([("orchestration_state".into(), json!("CREATE_ERROR"))]);
+    let settled = settle(&queue, &closing, &LIMITS).unwrap();
+    assert_eq!(put(only(&settled), &Entry::JobState(ResourceRef::new("port", "p"))), None);
+    let spent = Limits { attempts_max: 1, ..LIMITS };
+    let settled = settle(&queue, &closing, &spent).unwrap();
+    let told = state(only(&settled), "p").unwrap();
+    assert_eq!(told.fields["orchestration_state"], json!("CREATE_ERROR"));
+}
+
+#[test]
+fn a_pause_is_neither_too_short_nor_too_long() {
+    let queue = queue(&[job(&spec("a", "p", &[]))], 0);
+    for (after_ms, wake_ms) in [(0, 1010), (u64::MAX, 1000 + SLEEP_MS_MAX)] {
+        let verdict = Verdict::Pending { after_ms, checkpoint: json!(1) };
+        let settled = settle(&queue, &closing("a", Ok(verdict)), &LIMITS).unwrap();
+        assert_eq!(settled.about, About::Suspended { wake_ms });
     }
 }

@@ -266,6 +266,19 @@ fn what_was_planned_is_remembered_with_what_was_there_before() {
     let second = world.applied(&it).unwrap();
     assert_eq!(second.before, Some(first.now));
     assert_eq!((second.now.version, second.now.templates.len()), (Version(2), 2));
+}
+
+#[test]
+fn a_plan_leaves_its_mark_where_it_waits_for_other_workflows() {
+    let mut world = things();
+    let it = thing("it");
+    world.config(&it, 1, body(Some("h1"), None));
+    world.turn(&it);
+    assert!(!world.entries.contains_key(&Entry::PlanMark), "it waits for nobody");
+    let begun = world.jobs(&it)[0].id.clone();
+    world.claim(&begun);
+    world.config(&it, 2, body(Some("h1"), None));
+    world.turn(&it);
     let mark = &world.entries[&Entry::PlanMark].0;
     assert_eq!(*mark, Content::Free(json!({ "job_name": "thing:it:2" })));
 }

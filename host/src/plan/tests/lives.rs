@@ -290,3 +290,26 @@ fn a_deletion_that_failed_is_tried_again_by_the_next_version() {
     let again = ["logical_delete:monitoring_worker?", "logical_delete:heat_worker"];
     assert_eq!(world.turn(&it), again);
 }
+
+#[test]
+fn what_could_not_be_taken_down_leaves_its_traces() {
+    let mut world = things();
+    let it = thing("it");
+    world.config(&it, 1, body());
+    world.turn(&it);
+    world.finish_all(&it);
+    world.remove(Entry::Config(it.clone()));
+    world.turn(&it);
+    let jobs: Vec<_> = world.jobs(&it).iter().map(|job| job.id.clone()).collect();
+    for job in jobs {
+        for entry in [Entry::Job, Entry::Ready, Entry::Waiting, Entry::Step] {
+            world.remove(entry(job.clone()));
+        }
+    }
+    world.put_state(&it, 1, "DELETE_FAILED");
+    assert_eq!(world.plan(&it), None);
+    assert!(world.applied(&it).is_some());
+    // Somebody wants it again: that is where its traces lead.
+    world.config(&it, 1, body());
+    assert!(world.plan(&it).is_some());
+}
