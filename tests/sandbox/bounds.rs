@@ -8,7 +8,7 @@ use stokehold::domain::{Failure, Fault, ResourceRef, Stack, Verdict};
 use stokehold::plugin::{Engine, EngineSettings, Lookup};
 
 use super::component::Wat;
-use super::{House, Logs, act, acts, call, done, fault};
+use super::{House, Known, Logs, act, acts, call, call_with, done, fault};
 
 #[tokio::test]
 async fn a_guest_that_loops_for_ever_is_ended_and_lets_others_work_meanwhile() {
@@ -143,8 +143,8 @@ async fn the_handles_a_guest_may_hold_are_bounded() {
         let guest = Wat { imports: &imports, handle, ..Wat::default() }.worker();
         act(&House::new().file("plain.wasm", guest).worker().await, "", 0).await
     };
-    done(hold("2048").await);
-    let why = fault(hold("5000").await).to_string();
+    done(hold("128").await);
+    let why = fault(hold("129").await).to_string();
     assert!(why.contains("resource table has no free keys"), "{why}");
 }
 
@@ -265,6 +265,41 @@ async fn a_failures_words_are_cut() {
     };
     assert_eq!(failed(act(&worker, "fatal", 8192).await), 8192);
     assert_eq!(failed(act(&worker, "fatal", 8193).await), 8192 + '…'.len_utf8());
+}
+
+#[tokio::test]
+async fn what_a_guest_may_look_up_is_bounded() {
+    let worker = acts().await;
+    let call = call(json!({"act": "find many", "n": 1_000}));
+    assert_eq!(done(worker.handle(call).await)["refused"], json!([0, null]));
+    let known = Known::default();
+    let asked = known.asked.clone();
+    let call = call_with(json!({"act": "find many", "n": 2_000}), vec![], known);
+    let why = "no more than 1000 resources can be looked up in one call";
+    assert_eq!(done(worker.handle(call).await)["refused"], json!([1_000, why]));
+    assert_eq!(asked.lock().unwrap().len(), 500, "what is not there is asked for each time");
+}
+
+#[tokio::test]
+async fn what_is_too_long_to_be_a_resource_is_not_asked_for() {
+    let worker = acts().await;
+    let none = json!([[null, null], [null, null]]);
+    assert_eq!(done(act(&worker, "find long", 512).await)["refused"], none);
+    let known = Known::default();
+    let asked = known.asked.clone();
+    let call = call_with(json!({"act": "find long", "n": 513}), vec![], known);
+    let why = "no kind or id is longer than 512 bytes";
+    let refused = json!([[why, why], [why, why]]);
+    assert_eq!(done(worker.handle(call).await)["refused"], refused);
+    assert_eq!(*asked.lock().unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_failures_words_cannot_fake_a_line_or_paint_a_terminal() {
+    let say = json!({"act": "retry with", "say": "gone\n2026 INFO well \u{1b}[2J"});
+    let answer = acts().await.handle(call(say)).await;
+    let why = "gone\\n2026 INFO well \\u{1b}[2J".to_owned();
+    assert_eq!(answer.outcome, Ok(Verdict::Failed(Failure::Retry(why))));
 }
 
 #[tokio::test]

@@ -28,7 +28,9 @@ async fn each_broken_file_is_named_with_its_reason() {
         ("head", whole[..6].to_vec(), "is cut short"),
         ("half", whole[..whole.len() / 2].to_vec(), "is not a valid component"),
         ("bare", bare, "exports neither stokehold:worker/handler@0.1.0 nor"),
-        ("two words", whole, "is no name"),
+        ("two words", whole.clone(), "is no name"),
+        ("dash-ed", whole.clone(), "use lower case letters, digits and \"_\""),
+        ("Upper", whole, "is no name"),
     ];
     for (name, bytes, expected) in table {
         let file = format!("{name}.wasm");
@@ -241,13 +243,27 @@ async fn what_is_asked_beyond_the_grants_is_a_warning() {
     let granted = PluginGrants { config, ..PluginGrants::default() };
     House::new().guest("guest_acts").grant("guest_acts", granted).worker().await;
     for words in [
-        "guest_acts asks for config \"ungranted\", which it was not granted: see [plugins.guest_acts]",
         "guest_acts asks for 18446744073709551615 memory-bytes, its bound is 67108864: set \
-         memory_bytes_max under [plugins.guest_acts.bounds]",
+         memory_bytes_max under [plugins.guest_acts] in stokehold.toml",
         "guest_acts asks for the limit \"bandwidth\", which does not exist",
     ] {
         assert!(logs.line(words).contains(" WARN "), "{words}");
     }
     let all = logs.lines().join("\n");
     assert!(!all.contains("password") && !all.contains("call-ms") && !all.contains("opensesame"));
+    assert!(logs.line("guest_acts also reads ungranted").contains("DEBUG"));
+    logs.line("--config guest_acts.KEY=VALUE");
+}
+
+#[tokio::test]
+async fn a_setting_that_the_plugin_does_not_know_is_a_warning() {
+    let (logs, _guard) = Logs::record();
+    let config = [("pasword".to_owned(), "opensesame".to_owned())].into();
+    let granted = PluginGrants { config, ..PluginGrants::default() };
+    House::new().guest("guest_acts").grant("guest_acts", granted).worker().await;
+    let line = logs.line(
+        "config of [plugins.guest_acts] sets pasword, which guest_acts does not know; it knows \
+         password, ungranted",
+    );
+    assert!(line.contains("WARN") && !line.contains("opensesame"), "{line}");
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use stokehold::plugin::{Engine, EngineSettings};
 
@@ -127,4 +128,40 @@ async fn a_cache_that_cannot_be_trusted_costs_time_and_nothing_else() {
     let file = kept.house.dir.path().join("plain.wasm");
     kept.house.settings.cache_dir = Some(file);
     assert_eq!(kept.start().await, 1);
+}
+
+#[tokio::test]
+async fn what_is_not_used_for_long_and_drafts_of_the_dead_are_removed() {
+    let mut kept = Kept::new();
+    kept.start().await;
+    let hours = |hours| SystemTime::now() - Duration::from_hours(hours);
+    let age = |path: &Path, since| fs::File::open(path).unwrap().set_modified(since).unwrap();
+    let used = kept.compiled();
+    age(&used, hours(31 * 24));
+    let file = |name: &str, since| {
+        let path = kept.cache.join(name);
+        fs::write(&path, "x").unwrap();
+        age(&path, since);
+        path
+    };
+    let gone = [
+        file("old.cwasm", hours(30 * 24 + 1)),
+        file("new.0123456789abcdef", hours(2)),
+        file("key.0123456789abcdef", hours(2)),
+    ];
+    let stay = [
+        file("rare.cwasm", hours(29 * 24)),
+        file("new.fedcba9876543210", SystemTime::now()),
+        file("notes.txt", hours(99 * 24)),
+        kept.cache.join("key"),
+        used,
+    ];
+    age(&kept.cache.join("key"), hours(99 * 24));
+    assert_eq!(kept.start().await, 0, "what is used is kept, however old");
+    for path in gone {
+        assert!(!path.exists(), "{}", path.display());
+    }
+    for path in stay {
+        assert!(path.exists(), "{}", path.display());
+    }
 }

@@ -150,7 +150,7 @@ async fn a_host_that_was_not_granted_is_denied_and_the_log_says_how_to_grant_it(
     let line = logs.line("not granted");
     let teaching = format!(
         "guest_http asked for {0}, which it was not granted: add \"{0}\" to http under \
-         [plugins.guest_http] in stokehold.toml",
+         [plugins.guest_http] in stokehold.toml, or start with --grant-http guest_http={0}",
         server.authority
     );
     assert!(line.contains("WARN") && line.contains(&teaching), "{line}");
@@ -181,6 +181,49 @@ async fn the_number_of_requests_of_a_call_is_bounded() {
     assert!(why.contains("ConnectionLimitReached"), "{why}");
     let line = logs.line("guest_http has sent 5 requests in one call (http_requests_max)");
     assert!(line.contains("WARN"), "{line}");
+}
+
+#[tokio::test]
+async fn requests_in_flight_are_bounded_and_the_others_wait() {
+    let server = Server::start().await;
+    let house = granted(House::new(), &[&server.authority]);
+    let worker = house.bounds(|bounds| bounds.call_ms_max = 2_000).worker().await;
+    let url = |path: &str| format!("http://{}{path}", server.authority);
+    done(fetch(&worker, json!({"url": url("/"), "together": 40})).await);
+    let before = server.accepted();
+    assert!(before <= 17, "{before} connections for 40 requests at once");
+
+    let server = Server::start().await;
+    let house = granted(House::new(), &[&server.authority]);
+    let worker = house.bounds(|bounds| bounds.call_ms_max = 1_000).worker().await;
+    let input = json!({"url": format!("http://{}/silent", server.authority), "together": 40});
+    assert_eq!(fault(fetch(&worker, input).await), Fault::Deadline { call_ms_max: 1_000 });
+    assert_eq!(server.accepted(), 16);
+}
+
+#[tokio::test]
+async fn refusals_do_not_fill_the_log() {
+    let server = Server::start().await;
+    let house = granted(House::new(), &[&server.authority]);
+    let worker = house.bounds(|bounds| bounds.http_requests_max = 10).worker().await;
+    let (logs, _guard) = Logs::record();
+    let input = json!({"url": "http://elsewhere:1/", "times": 50, "stubborn": true});
+    done(fetch(&worker, input).await);
+    let lines = logs.lines();
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+    logs.line("guest_http asked for elsewhere:1, which it was not granted");
+    logs.line("guest_http has sent 10 requests in one call");
+    assert!(logs.line("… 48 more requests refused").contains("WARN"));
+}
+
+#[tokio::test]
+async fn a_requests_header_is_bounded() {
+    let server = Server::start().await;
+    let worker = granted(House::new(), &[&server.authority]).worker().await;
+    let url = format!("http://{}/", server.authority);
+    done(fetch(&worker, json!({"url": url, "header_bytes": 30 << 10})).await);
+    let why = refused(fetch(&worker, json!({"url": url, "header_bytes": 32 << 10})).await);
+    assert!(why.contains("HeaderError"), "{why}");
 }
 
 #[tokio::test]
@@ -264,8 +307,40 @@ async fn trouble_of_the_network_is_told_apart() {
 async fn a_grant_that_is_asked_for_but_not_given_is_a_warning() {
     let (logs, _guard) = Logs::record();
     granted(House::new(), &["heat.example"]).worker().await;
-    let line = logs.line("guest_http asks for http \"never.granted:1\", which it was not granted");
+    let line = logs.line("guest_http asks for http never.granted:1, which it was not granted");
     assert!(line.contains("WARN"), "{line}");
+    assert!(line.contains("or start with --grant-http guest_http=never.granted:1"), "{line}");
+}
+
+#[tokio::test]
+async fn the_host_of_an_address_in_a_setting_is_asked_for_once_it_is_set() {
+    for (url, warned) in [
+        (None, None),
+        (Some("http://heat.example/v1"), None),
+        (Some("http://me:opensesame@heat.example:8004/v1"), Some("heat.example:8004")),
+        (Some("https://other.example"), Some("other.example:443")),
+        (Some("open sesame"), Some("no address")),
+    ] {
+        let config = url.map(|url| ("url".to_owned(), url.to_owned())).into_iter().collect();
+        let granted = PluginGrants {
+            http: vec!["heat.example".to_owned()],
+            config,
+            ..PluginGrants::default()
+        };
+        let house = House::new().guest("guest_http").grant("guest_http", granted);
+        let (logs, _guard) = Logs::record();
+        house.worker().await;
+        let all = logs.lines();
+        assert!(!all.join("").contains("sesame"), "{all:#?}");
+        let told: Vec<_> = all.iter().filter(|line| line.contains("(its setting url)")).collect();
+        match (warned, told.as_slice()) {
+            (None, []) => {}
+            (Some(words), [line]) => {
+                assert!(line.contains("WARN") && line.contains(words), "{line}")
+            }
+            other => panic!("{url:?}: {other:?}"),
+        }
+    }
 }
 
 #[tokio::test]

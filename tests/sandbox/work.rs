@@ -231,6 +231,8 @@ async fn a_prober_looks_at_a_subject_in_the_same_sandbox() {
             (i32.store (i32.const 312) (i32.const 2))",
             ),
         )
+        .file("loud.wasm", prober("loud", "(i32.store8 (i32.const 545) (i32.const 10))"))
+        .file("long.wasm", prober("long", "(i32.store (i32.const 308) (i32.const 65))"))
         .file("endless.wasm", prober("endless", "(loop (br 0))"))
         .bounds(|bounds| bounds.call_ms_max = 200);
     let loaded = house.load().await;
@@ -250,12 +252,19 @@ async fn a_prober_looks_at_a_subject_in_the_same_sandbox() {
             "silent" => {
                 assert_eq!(answer, Err(Fault::Breach("its status has 0 bytes".to_owned())));
             }
+            "loud" => {
+                let why = "its status has control characters".to_owned();
+                assert_eq!(answer, Err(Fault::Breach(why)));
+            }
+            "long" => {
+                assert_eq!(answer, Err(Fault::Breach("its status has 65 bytes".to_owned())));
+            }
             "unsure" => assert_eq!(answer, Ok(Err(Failure::Retry("UP".to_owned())))),
             "endless" => assert_eq!(answer, Err(Fault::Deadline { call_ms_max: 200 })),
             other => panic!("{other}"),
         }
     }
-    assert_eq!(loaded.probers.len(), 5);
+    assert_eq!(loaded.probers.len(), 7);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use hmac::{Hmac, KeyInit, Mac};
@@ -20,6 +21,10 @@ const KEY_BYTES: usize = 64;
 const MAC_BYTES: usize = 32;
 /// A compiled file is never larger; one that is was not written here.
 const FILE_BYTES_MAX: u64 = 1 << 30;
+/// How long code is kept that no start asks for.
+const UNUSED_MAX: Duration = Duration::from_hours(30 * 24);
+/// How long a file may be on its way to its real name; what is older was left by a host that died.
+const DRAFT_MAX: Duration = Duration::from_hours(1);
 /// Part of every name: changes with the layout of the files.
 const LAYOUT: &str = "stokehold compiled plugin 1";
 
@@ -72,6 +77,8 @@ impl Cache {
             Err(none) if none.kind() == ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
+        // The time of the last use decides how long it is kept; if it cannot be set, that is all that is lost.
+        let _ = file.set_modified(SystemTime::now());
         let bytes = read_private(file, FILE_BYTES_MAX)?;
         let Some((mac, code)) = bytes.split_first_chunk::<MAC_BYTES>() else {
             bail!("it is cut short");
@@ -99,6 +106,24 @@ impl Cache {
         });
         if let Err(why) = written {
             tracing::debug!("compiled plugin {name} is not kept: {why:#}");
+        }
+    }
+
+    /// Removes code that was not used for long and drafts that nobody finished; strangers' files stay.
+    pub(crate) fn prune(&self) {
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let keep = match path.extension().and_then(|ending| ending.to_str()) {
+                Some("cwasm") => UNUSED_MAX,
+                Some(ending) if is_random_name(ending) => DRAFT_MAX,
+                _ => continue,
+            };
+            let age = entry.metadata().ok().filter(fs::Metadata::is_file);
+            let age = age.and_then(|about| about.modified().ok()?.elapsed().ok());
+            if age.is_some_and(|age| age > keep) {
+                let removed = fs::remove_file(&path);
+                tracing::debug!("old file {} is removed: {removed:?}", path.display());
+            }
         }
     }
 
@@ -177,6 +202,10 @@ fn write_new(path: &Path, parts: &[&[u8]]) -> anyhow::Result<()> {
 fn random_name() -> anyhow::Result<String> {
     let number = getrandom::u64().map_err(|why| anyhow!("cannot make a name: {why}"))?;
     Ok(format!("{number:016x}"))
+}
+
+fn is_random_name(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

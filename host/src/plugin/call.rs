@@ -126,7 +126,7 @@ fn verdict(said: super::bindings::types::Verdict, bounds: &Bounds) -> Result<Ver
             "its checkpoint is longer than {max} bytes (report_bytes_max)"
         )));
     }
-    convert::verdict(said).map_err(Fault::Breach)
+    convert::verdict(said).map_err(|what| Fault::Breach(convert::cut(&what)))
 }
 
 /// Runs one call in a store of its own and ends it in time.
@@ -157,7 +157,7 @@ pub(super) async fn run<T>(
 
 fn fault(error: &wasmtime::Error, guest: &Guest, bounds: &Bounds) -> Fault {
     if let Some(what) = guest.breach() {
-        return Fault::Breach(convert::cut(what.to_owned()));
+        return Fault::Breach(convert::cut(what));
     }
     let trap = error.downcast_ref::<Trap>();
     // A program that gets no more memory gives up with `unreachable`; at its start there is no trap at all.
@@ -181,7 +181,7 @@ fn fault(error: &wasmtime::Error, guest: &Guest, bounds: &Bounds) -> Fault {
     if !said.is_empty() {
         text = format!("{text}; it said: {said}");
     }
-    Fault::Trap(convert::cut(text))
+    Fault::Trap(convert::cut(&text))
 }
 
 /// The innermost functions with a name, without the machinery of a panic.

@@ -73,18 +73,39 @@ pub(super) fn verdict(verdict: types::Verdict) -> Result<Verdict, String> {
 
 pub(super) fn failure(failure: types::Failure) -> Failure {
     match failure {
-        types::Failure::Retry(why) => Failure::Retry(cut(why)),
-        types::Failure::Fatal(why) => Failure::Fatal(cut(why)),
+        types::Failure::Retry(why) => Failure::Retry(cut(&why)),
+        types::Failure::Fatal(why) => Failure::Fatal(cut(&why)),
     }
 }
 
-/// A text of bounded length.
-pub(super) fn cut(mut text: String) -> String {
-    if text.len() > TEXT_BYTES_MAX {
-        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
-        text.push('…');
+/// A guest's text, fit to be logged and kept: one line of bounded length.
+pub(super) fn cut(text: &str) -> String {
+    line(text, TEXT_BYTES_MAX as u64)
+}
+
+/// One line without control characters, so that no guest can fake another line or paint the terminal.
+pub(crate) fn line(text: &str, bytes_max: u64) -> String {
+    let max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+    let mut line = String::with_capacity(text.len().min(max));
+    for c in text.trim_end().chars() {
+        if line.len() + c.len_utf8() > max {
+            line.push('…');
+            break;
+        }
+        if is_control(c) {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
     }
-    text
+    line
+}
+
+/// What moves the cursor, breaks a line, or turns the direction of what is shown.
+pub(super) fn is_control(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || c.is_control()
 }
 
 pub(super) fn described(said: handler::Description) -> (Described, Handler) {
@@ -175,5 +196,31 @@ pub(super) fn alias(mapping: monitor::Mapping, own: &ResourceRef) -> Alias {
         mapped_id: mapping.mapped_id,
         relation: mapping.relation,
         of: ResourceRef::new(kind, id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TEXT_BYTES_MAX, cut, line};
+
+    #[test]
+    fn a_line_is_one_line_of_bounded_length() {
+        for (text, max, expected) in [
+            ("plain\n", 10, "plain"),
+            ("two\nlines \u{1b}[31mred", 99, "two\\nlines \\u{1b}[31mred"),
+            ("a\rb\tc", 99, "a\\rb\\tc"),
+            ("turned \u{202e}round\u{2028}", 99, "turned \\u{202e}round"),
+            ("abcdef", 3, "abc…"),
+            ("äöü", 4, "äö…"),
+            ("", 0, ""),
+        ] {
+            assert_eq!(line(text, max), expected);
+        }
+    }
+
+    #[test]
+    fn a_failures_text_stays_one_line_of_bounded_length() {
+        assert_eq!(cut("gone\n2026 INFO all is well\u{7}!"), "gone\\n2026 INFO all is well\\u{7}!");
+        assert!(cut(&"\u{1b}".repeat(TEXT_BYTES_MAX)).len() < TEXT_BYTES_MAX + 16);
     }
 }

@@ -27,6 +27,9 @@ const MEMORY_SLOT_BYTES: usize = 4 << 30;
 /// Bytes of bookkeeping of one component, with all its core instances.
 const INSTANCE_BYTES_MAX: usize = 32 << 20;
 
+/// Requests of all guests together that wait for an answer; further ones wait for a place.
+const REQUESTS_MAX: usize = 256;
+
 /// The engine's own bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineSettings {
@@ -52,6 +55,7 @@ struct Inner {
     engine: wasmtime::Engine,
     http: HttpClient,
     slots: Semaphore,
+    requests: Arc<Semaphore>,
     compilations: AtomicU64,
     pooled: bool,
     _ticker: Ticker,
@@ -81,6 +85,7 @@ impl Engine {
             engine,
             http: HttpClient::new()?,
             slots: Semaphore::new(slots.min(Semaphore::MAX_PERMITS)),
+            requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
             compilations: AtomicU64::new(0),
             pooled,
             _ticker: ticker,
@@ -109,6 +114,11 @@ impl Engine {
     /// Waits for a place to run a guest.
     pub(crate) async fn slot(&self) -> Option<SemaphorePermit<'_>> {
         self.0.slots.acquire().await.ok()
+    }
+
+    /// The places of requests on their way.
+    pub(crate) fn requests(&self) -> &Arc<Semaphore> {
+        &self.0.requests
     }
 
     /// Machine code for a component: from the cache if it knows it, else compiled. Takes its time.

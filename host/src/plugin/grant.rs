@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::Deserialize;
-
 /// What all plugins of a directory are loaded with.
 #[derive(Clone, Debug, Default)]
 pub struct PluginSettings {
@@ -17,9 +15,8 @@ pub struct PluginSettings {
     pub per_plugin: BTreeMap<String, PluginGrants>,
 }
 
-/// What the operator granted to one plugin, the section `[plugins.<name>]`.
-#[derive(Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// What the operator granted to one plugin, in the section `[plugins.<name>]`.
+#[derive(Clone, Default)]
 pub struct PluginGrants {
     /// Hosts it may reach: `host` (at the usual ports, 80 and 443) or `host:port`.
     pub http: Vec<String>,
@@ -43,8 +40,7 @@ impl fmt::Debug for PluginGrants {
 macro_rules! bounds {
     ($($(#[$doc:meta])* $name:ident = $default:expr;)*) => {
         /// What one call of a guest may use at most.
-        #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-        #[serde(default, deny_unknown_fields)]
+        #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct Bounds { $($(#[$doc])* pub $name: u64,)* }
 
         impl Default for Bounds {
@@ -54,8 +50,7 @@ macro_rules! bounds {
         }
 
         /// Bounds that may be left open.
-        #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-        #[serde(default, deny_unknown_fields)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct AskedBounds { $($(#[$doc])* pub $name: Option<u64>,)* }
 
         impl Bounds {

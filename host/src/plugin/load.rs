@@ -8,11 +8,12 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
+use super::asked;
 use super::bindings::watcher::WatcherPre;
 use super::bindings::worker::WorkerPre;
 use super::cache::{Cache, hex};
 use super::call::{Plugin, Worker, run};
-use super::convert::{self, Described};
+use super::convert::{self, Described, line};
 use super::engine::Engine;
 use super::grant::{Grants, PluginSettings};
 use super::import::{self, Guest};
@@ -25,7 +26,9 @@ const PACKAGE: &str = "stokehold:worker/";
 /// Bytes of a plugin; those that carry an interpreter have some 20 MB.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Bytes of a reason; the compiler's can be long.
-const REASON_BYTES_MAX: usize = 2 << 10;
+const REASON_BYTES_MAX: u64 = 2 << 10;
+/// Bytes of a name.
+const NAME_BYTES_MAX: usize = 128;
 
 /// What a directory gave.
 #[derive(Default)]
@@ -87,11 +90,15 @@ pub async fn load(engine: &Engine, dir: &Path, settings: &PluginSettings) -> Loa
         let one = Candidate { engine, settings, file: &file, cache: cache.as_ref() };
         match one.load().await.and_then(|found| loaded.claim(found)) {
             Ok(()) => {}
-            Err(mut reason) => {
-                reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+            Err(reason) => {
+                let reason = line(&reason, REASON_BYTES_MAX);
                 loaded.faults.push(PluginFault { file, reason });
             }
         }
+    }
+    // Last, so that what was just used is seen as used.
+    if let Some(cache) = cache {
+        cache.prune();
     }
     loaded
 }
@@ -161,6 +168,7 @@ impl Candidate<'_> {
             Kind::Prober => describe_prober(&plugin, &component).await?,
         };
         self.check_described(&described, &plugin)?;
+        asked::tell(&described, &plugin);
         Ok(found)
     }
 
@@ -176,64 +184,30 @@ impl Candidate<'_> {
         }
     }
 
-    /// The name must be the file's; what is asked beyond what is granted is only worth a warning.
+    /// The name must be the file's.
     fn check_described(&self, said: &Described, plugin: &Plugin) -> Result<(), String> {
-        let stem = &*plugin.name;
-        if said.name != stem {
-            let name = convert::cut(said.name.clone());
-            check_name(&name)?;
-            let twin = self.file.with_file_name(format!("{name}.wasm"));
-            return Err(if twin.exists() {
-                format!("calls itself {name}, and there is {name}.wasm: one plugin per handler")
-            } else {
-                format!("calls itself {name}: rename the file to {name}.wasm")
-            });
+        if said.name == *plugin.name {
+            return Ok(());
         }
-        for asked in said.grants.iter().filter(|asked| !is_granted(&plugin.grants, asked)) {
-            let (kind, value) = (&asked.kind, &asked.value);
-            tracing::warn!(
-                "{stem} asks for {kind} \"{value}\", which it was not granted: see \
-                 [plugins.{stem}] in stokehold.toml"
-            );
-        }
-        for asked in &said.limits {
-            let (setting, bound) = match asked.name.as_str() {
-                "memory-bytes" => ("memory_bytes_max", plugin.bounds.memory_bytes_max),
-                "call-ms" => ("call_ms_max", plugin.bounds.call_ms_max),
-                unknown => {
-                    tracing::warn!("{stem} asks for the limit \"{unknown}\", which does not exist");
-                    continue;
-                }
-            };
-            if asked.value > bound {
-                tracing::warn!(
-                    "{stem} asks for {} {}, its bound is {bound}: set {setting} under \
-                     [plugins.{stem}.bounds] in stokehold.toml",
-                    asked.value,
-                    asked.name
-                );
-            }
-        }
-        Ok(())
+        let name = &said.name;
+        check_name(name)?;
+        Err(if self.file.with_file_name(format!("{name}.wasm")).exists() {
+            format!("calls itself {name}, and there is {name}.wasm: one plugin per handler")
+        } else {
+            format!("calls itself {name}: rename the file to {name}.wasm")
+        })
     }
 }
 
-fn is_granted(grants: &Grants, asked: &super::bindings::types::Grant) -> bool {
-    match asked.kind.as_str() {
-        "http" => match asked.value.parse::<http::uri::Authority>() {
-            Ok(site) => grants.allows(site.host(), site.port_u16().unwrap_or(80)),
-            Err(_) => false,
-        },
-        "config" => grants.config.contains_key(&asked.value),
-        _ => false,
-    }
-}
-
-/// Names stand in keys and job ids, between colons and slashes.
+/// Names stand in keys and job ids, between colons and slashes, and in the names of settings and variables.
 fn check_name(name: &str) -> Result<(), String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.';
-    if name.is_empty() || name.len() > 128 || !name.chars().all(plain) {
-        return Err(format!("\"{name}\" is no name: use letters, digits, \"_\", \"-\" and \".\""));
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(fits) {
+        let name = line(name, NAME_BYTES_MAX as u64);
+        return Err(format!(
+            "\"{name}\" is no name of a plugin: use lower case letters, digits and \"_\", at most \
+             {NAME_BYTES_MAX}"
+        ));
     }
     Ok(())
 }
@@ -306,7 +280,7 @@ fn check_world(component: &Component, plugin: &Plugin) -> Result<Kind, String> {
     if let Some(name) = ungranted("wasi:http/").filter(|_| plugin.grants.http.is_empty()) {
         return Err(format!(
             "imports {}, which it was not granted: set `http = [\"host:port\"]` under \
-             [plugins.{stem}] in stokehold.toml",
+             [plugins.{stem}] in stokehold.toml, or --grant-http {stem}=HOST:PORT",
             plain(name)
         ));
     }

@@ -9,7 +9,7 @@ use super::import::Guest;
 use crate::domain::{Failure, Fault, Json, ResourceRef};
 
 /// Bytes of a status; `UP` and `BACKUP` are statuses.
-const STATUS_BYTES_MAX: usize = 256;
+const STATUS_BYTES_MAX: usize = 64;
 
 /// A loaded prober.
 pub struct Prober {
@@ -63,6 +63,9 @@ impl Prober {
         match answer? {
             Ok(status) if status.is_empty() || status.len() > STATUS_BYTES_MAX => {
                 Err(Fault::Breach(format!("its status has {} bytes", status.len())))
+            }
+            Ok(status) if status.chars().any(convert::is_control) => {
+                Err(Fault::Breach("its status has control characters".to_owned()))
             }
             Ok(status) => Ok(Ok(status)),
             Err(why) => Ok(Err(convert::failure(why))),

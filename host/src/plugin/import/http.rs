@@ -12,64 +12,105 @@ use http::uri::Scheme;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::sync::Semaphore;
 use tokio::time::Sleep;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::http_client::{HttpClient, Limits, SendError};
+use crate::plugin::asked::not_granted;
 use crate::plugin::call::Plugin;
+use crate::plugin::convert::line;
 
 type Sending = dyn Future<Output = Result<Sent, Error>> + Send;
 type Sent = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
 
+/// Bytes of a body that a guest may hand over at once.
+const CHUNK_BYTES_MAX: usize = 64 << 10;
+/// Requests of one call that wait for an answer; further ones wait for a place.
+const IN_FLIGHT_MAX: usize = 16;
+/// Bytes of a host's name; those of the DNS are not longer.
+const HOST_BYTES_MAX: u64 = 255;
+
 /// Decides on every request of one call.
 pub(super) struct Gate {
     plugin: Arc<Plugin>,
-    /// `None` while a plugin describes itself.
-    requests_left: Option<u64>,
-    /// What was refused already, so that a stubborn guest does not fill the log.
-    refused: BTreeSet<String>,
+    /// A plugin that describes itself has no network.
+    is_open: bool,
+    requests_left: u64,
+    in_flight: Arc<Semaphore>,
+    /// Kinds of refusals that were told: a stubborn guest does not fill the log.
+    told: BTreeSet<Refusal>,
+    untold: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Refusal {
+    Describing,
+    TooMany,
+    NotGranted,
 }
 
 impl Gate {
     pub(super) fn open(plugin: &Arc<Plugin>) -> Self {
-        let requests_left = Some(plugin.bounds.http_requests_max);
-        Self { plugin: Arc::clone(plugin), requests_left, refused: BTreeSet::new() }
+        Self {
+            plugin: Arc::clone(plugin),
+            is_open: true,
+            requests_left: plugin.bounds.http_requests_max,
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+            told: BTreeSet::new(),
+            untold: 0,
+        }
     }
 
     pub(super) fn closed(plugin: &Arc<Plugin>) -> Self {
-        Self { plugin: Arc::clone(plugin), requests_left: None, refused: BTreeSet::new() }
+        Self { is_open: false, ..Self::open(plugin) }
     }
 
     fn admit(&mut self, request: &Request<WasiBody>) -> Result<(), Error> {
+        let left = self.requests_left.checked_sub(1);
+        self.requests_left = left.unwrap_or_default();
+        let name = Arc::clone(&self.plugin.name);
+        if left.is_none() {
+            let max = self.plugin.bounds.http_requests_max;
+            self.refuse(Refusal::TooMany, || {
+                format!("{name} has sent {max} requests in one call (http_requests_max)")
+            });
+            return Err(Error::ConnectionLimitReached);
+        }
         let uri = request.uri();
         let host = uri.host().ok_or(Error::HttpRequestUriInvalid)?;
         let usual = if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
         let port = uri.port_u16().unwrap_or(usual);
-        let name = Arc::clone(&self.plugin.name);
-        let Some(left) = &mut self.requests_left else {
-            self.refuse(&format!("{name} asked for {host}:{port} while it described itself"));
+        // Only host and port are told: a path or query may hold a secret.
+        let site = || format!("{}:{port}", line(host, HOST_BYTES_MAX));
+        if !self.is_open {
+            self.refuse(Refusal::Describing, || {
+                format!("{name} asked for {} while it described itself", site())
+            });
             return Err(Error::HttpRequestDenied);
-        };
-        let Some(fewer) = left.checked_sub(1) else {
-            let max = self.plugin.bounds.http_requests_max;
-            self.refuse(&format!("{name} has sent {max} requests in one call (http_requests_max)"));
-            return Err(Error::ConnectionLimitReached);
-        };
-        *left = fewer;
+        }
         if self.plugin.grants.allows(host, port) {
             return Ok(());
         }
-        // Only host and port: a path or query may hold a secret.
-        self.refuse(&format!(
-            "{name} asked for {host}:{port}, which it was not granted: add \"{host}:{port}\" to http \
-             under [plugins.{name}] in stokehold.toml"
-        ));
+        self.refuse(Refusal::NotGranted, || {
+            let site = site();
+            format!("{name} asked for {site}, {}", not_granted(&name, &site))
+        });
         Err(Error::HttpRequestDenied)
     }
 
-    fn refuse(&mut self, why: &str) {
-        if self.refused.insert(why.to_owned()) {
-            tracing::warn!(plugin = &*self.plugin.name, "{why}");
+    fn refuse(&mut self, kind: Refusal, why: impl FnOnce() -> String) {
+        if self.told.insert(kind) {
+            tracing::warn!(plugin = &*self.plugin.name, "{}", why());
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        if self.untold > 0 {
+            let untold = self.untold;
+            tracing::warn!(plugin = &*self.plugin.name, "… {untold} more requests refused");
         }
     }
 }
@@ -80,6 +121,10 @@ impl WasiHttpHooks for Gate {
         false
     }
 
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES_MAX
+    }
+
     fn send_request(
         &mut self,
         request: Request<WasiBody>,
@@ -88,10 +133,15 @@ impl WasiHttpHooks for Gate {
     ) -> Box<Sending> {
         let admitted = self.admit(&request);
         let client = self.plugin.engine.http().clone();
+        let places = (Arc::clone(&self.in_flight), Arc::clone(self.plugin.engine.requests()));
         let bytes_max = self.plugin.bounds.http_body_bytes_max;
         let options = options.unwrap_or_default();
         Box::new(async move {
             admitted?;
+            // Held until the head of the answer is there: a body that nobody reads takes no place from others.
+            let closed = |_| Error::ConnectionLimitReached;
+            let _own = places.0.acquire_owned().await.map_err(closed)?;
+            let _shared = places.1.acquire_owned().await.map_err(closed)?;
             let response = send(&client, request, options, bytes_max).await?;
             let done: Box<dyn Future<Output = Result<(), Error>> + Send> =
                 Box::new(std::future::ready(Ok(())));

@@ -2,6 +2,7 @@
 
 use super::Guest;
 use crate::plugin::bindings::log::{Host, Level};
+use crate::plugin::convert::line;
 use crate::plugin::grant::Bounds;
 
 /// How much a call may still log.
@@ -48,41 +49,5 @@ impl Host for Guest {
             Level::Error => tracing::error!(plugin, job, "{line}"),
         }
         Ok(())
-    }
-}
-
-/// One line without control characters, so that no guest can fake another line or paint the terminal.
-pub(crate) fn line(text: &str, bytes_max: u64) -> String {
-    let max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
-    let mut line = String::with_capacity(text.len().min(max));
-    for c in text.trim_end().chars() {
-        if line.len() + c.len_utf8() > max {
-            line.push('…');
-            break;
-        }
-        if c.is_control() {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
-        }
-    }
-    line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::line;
-
-    #[test]
-    fn a_line_is_one_line_of_bounded_length() {
-        for (text, max, expected) in [
-            ("plain\n", 10, "plain"),
-            ("two\nlines \u{1b}[31mred", 99, "two\\nlines \\u{1b}[31mred"),
-            ("abcdef", 3, "abc…"),
-            ("äöü", 4, "äö…"),
-            ("", 0, ""),
-        ] {
-            assert_eq!(line(text, max), expected);
-        }
     }
 }

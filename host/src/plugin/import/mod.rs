@@ -31,7 +31,15 @@ use super::call::{Lookup, Plugin};
 use crate::domain::{Posted, Report, ResourceRef, Stack};
 
 /// Handles (streams, requests, timers) a guest may hold at once.
-const HANDLES_MAX: usize = 4_096;
+const HANDLES_MAX: usize = 256;
+/// Bytes of all names and values of one request's header.
+const FIELDS_BYTES_MAX: usize = 32 << 10;
+/// Stacks and states of others a guest may ask for in one call.
+const LOOKUPS_MAX: u32 = 1_000;
+/// Found stacks that are remembered till the call ends, beside those that the job's parameters name.
+const KNOWN_MAX: usize = 64;
+/// Bytes of a kind or an id that a guest may ask for; kinds and ids of stored things are shorter.
+const NAME_BYTES_MAX: usize = 512;
 /// Random bytes a guest may ask for at once.
 const RANDOM_BYTES_MAX: u64 = 1 << 20;
 
@@ -57,15 +65,16 @@ pub(crate) struct Work {
     report_bytes: u64,
 }
 
-/// Stacks of other resources, each asked for once a call.
+/// Other resources, as far as the store was asked about them.
 struct Stacks {
     lookup: Arc<dyn Lookup>,
     known: BTreeMap<ResourceRef, Option<Arc<Stack>>>,
+    lookups_left: u32,
 }
 
 impl Work {
     pub(crate) fn new(posted: Arc<Posted>, lookup: Arc<dyn Lookup>) -> Self {
-        let stacks = Stacks { lookup, known: BTreeMap::new() };
+        let stacks = Stacks { lookup, known: BTreeMap::new(), lookups_left: LOOKUPS_MAX };
         Self { posted, stacks, report: Report::default(), report_bytes: 0 }
     }
 }
@@ -98,6 +107,8 @@ impl Guest {
             .max_random_size(RANDOM_BYTES_MAX);
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS_BYTES_MAX);
         Self {
             work: None,
             breach: None,
@@ -106,7 +117,7 @@ impl Guest {
             output,
             table,
             wasi: wasi.build(),
-            http: WasiHttpCtx::new(),
+            http,
             gate,
             plugin: Arc::clone(plugin),
         }
@@ -125,6 +136,7 @@ impl Guest {
     /// Ends the call: what was left unsaid is logged, and what was reported handed out.
     pub(crate) fn finish(self) -> Report {
         self.output.finish();
+        self.gate.finish();
         self.log.finish(&self.plugin.name);
         self.work.map(|work| work.report).unwrap_or_default()
     }

@@ -11,7 +11,7 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-use super::log::line;
+use crate::plugin::convert::line;
 use crate::plugin::grant::Bounds;
 
 /// Bytes a guest may write at once.

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Guest, Stacks};
+use super::{Guest, KNOWN_MAX, LOOKUPS_MAX, NAME_BYTES_MAX, Stacks};
 use crate::domain::{Json, Output, ParamValue, Posted, ResourceRef, Stack};
 use crate::plugin::bindings::params::{Host, NamedError, OutputFault, ParamError};
+use crate::plugin::bindings::types::ResourceRef as Asked;
 use crate::plugin::convert;
 
 impl Host for Guest {
@@ -92,7 +93,7 @@ async fn output(key: &str, of: &ResourceRef, stacks: &mut Stacks) -> Result<Json
 }
 
 impl Stacks {
-    /// The committed stack of a resource.
+    /// The committed stack of a resource that the job names, asked for once a call.
     ///
     /// # Errors
     /// Why the store could not be asked.
@@ -102,6 +103,38 @@ impl Stacks {
         }
         let found = self.lookup.stack(of).await.map_err(|why| format!("{why:#}"))?.map(Arc::new);
         self.known.insert(of.clone(), found.clone());
+        Ok(found)
+    }
+
+    /// Counts what the guest itself asks for, and looks whether it can be a resource at all.
+    ///
+    /// # Errors
+    /// Why the store is not asked.
+    pub(super) fn admit(&mut self, of: &Asked) -> Result<(), String> {
+        let Some(fewer) = self.lookups_left.checked_sub(1) else {
+            return Err(format!(
+                "no more than {LOOKUPS_MAX} resources can be looked up in one call"
+            ));
+        };
+        self.lookups_left = fewer;
+        if of.resource_type.len().max(of.resource_id.len()) > NAME_BYTES_MAX {
+            return Err(format!("no kind or id is longer than {NAME_BYTES_MAX} bytes"));
+        }
+        Ok(())
+    }
+
+    /// The committed stack of any resource. What is not there may come, so only what was found is remembered.
+    ///
+    /// # Errors
+    /// Why the store could not be asked.
+    pub(super) async fn ask(&mut self, of: ResourceRef) -> Result<Option<Arc<Stack>>, String> {
+        if let Some(Some(known)) = self.known.get(&of) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let found = self.lookup.stack(&of).await.map_err(|why| format!("{why:#}"))?.map(Arc::new);
+        if found.is_some() && self.known.len() < KNOWN_MAX {
+            self.known.insert(of, found.clone());
+        }
         Ok(found)
     }
 }

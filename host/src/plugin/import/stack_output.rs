@@ -18,8 +18,11 @@ impl Host for Guest {
     }
 
     async fn find(&mut self, of: ResourceRef) -> wasmtime::Result<Result<Option<Stack>, String>> {
-        let work = self.work("stack-output.find")?;
-        let found = work.stacks.find(&convert::resource_ref(of)).await;
+        let stacks = &mut self.work("stack-output.find")?.stacks;
+        if let Err(why) = stacks.admit(&of) {
+            return Ok(Err(why));
+        }
+        let found = stacks.ask(convert::resource_ref(of)).await;
         Ok(found.map(|stack| stack.map(|s| convert::found_stack(&s))))
     }
 }

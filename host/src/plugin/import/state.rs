@@ -1,7 +1,5 @@
 //! `state`: what the API server will read.
 
-use std::sync::Arc;
-
 use super::Guest;
 use crate::plugin::bindings::state::{Host, ResourceRef};
 use crate::plugin::convert;
@@ -20,8 +18,11 @@ impl Host for Guest {
     }
 
     async fn find(&mut self, of: ResourceRef) -> wasmtime::Result<Result<Option<String>, String>> {
-        let lookup = Arc::clone(&self.work("state.find")?.stacks.lookup);
-        let found = lookup.state(&convert::resource_ref(of)).await;
+        let stacks = &mut self.work("state.find")?.stacks;
+        if let Err(why) = stacks.admit(&of) {
+            return Ok(Err(why));
+        }
+        let found = stacks.lookup.state(&convert::resource_ref(of)).await;
         Ok(found.map(|state| state.map(|s| s.to_string())).map_err(|why| format!("{why:#}")))
     }
 }

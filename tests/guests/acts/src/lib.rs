@@ -43,6 +43,12 @@ mod guest {
                 "echo" => report("job", echo(&job, checkpoint)),
                 "params" => report("params", resolve_each()),
                 "find" => find(&job),
+                "find many" => find_many(n),
+                "find long" => find_long(n),
+                "retry with" => {
+                    let why = input["say"].as_str().unwrap().to_owned();
+                    return Verdict::Failed(Failure::Retry(why));
+                }
                 "wait" => return pending(n, checkpoint),
                 "retry" => return Verdict::Failed(Failure::Retry("later".to_owned())),
                 "fatal" => return Verdict::Failed(Failure::Fatal("x".repeat(n as usize))),
@@ -172,6 +178,28 @@ mod guest {
         report("own", show(&job.target));
         report("other", show(&of("network", "n1")));
         report("trouble", show(&of("trouble", "t1")));
+    }
+
+    fn find_many(times: u64) {
+        let of = ResourceRef { resource_type: "port".to_owned(), resource_id: "p9".to_owned() };
+        let mut refused = Vec::new();
+        for n in 0..times {
+            let error =
+                if n % 2 == 0 { stack_output::find(&of).err() } else { state::find(&of).err() };
+            refused.extend(error);
+        }
+        report("refused", json!([refused.len(), refused.last()]));
+    }
+
+    fn find_long(bytes: u64) {
+        let long = "x".repeat(bytes as usize);
+        let of = |kind: &str, id: &str| ResourceRef {
+            resource_type: kind.to_owned(),
+            resource_id: id.to_owned(),
+        };
+        let all = [of(&long, "n1"), of("network", &long)]
+            .map(|of| [stack_output::find(&of).err(), state::find(&of).err()]);
+        report("refused", json!(all));
     }
 
     fn pending(after_ms: u64, checkpoint: Option<String>) -> Verdict {

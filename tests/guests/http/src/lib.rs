@@ -1,5 +1,5 @@
 //! A handler that fetches what its input tells it to: `{"url", "times", "method", "body", "first_byte_ms",
-//! "between_bytes_ms", "connect_ms"}`. It reports the last status and body, or the first error.
+//! "between_bytes_ms", "connect_ms", "together", "header_bytes", "stubborn"}`. It reports the last status and body, or the first error.
 
 #[cfg(target_family = "wasm")]
 mod guest {
@@ -17,7 +17,8 @@ mod guest {
     use stokehold::worker::types::{Failure, Grant, UpdateStyle};
     use wasi::http::outgoing_handler::handle;
     use wasi::http::types::{
-        Fields, IncomingBody, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme,
+        Fields, FutureIncomingResponse, IncomingBody, Method, OutgoingBody, OutgoingRequest,
+        RequestOptions, Scheme,
     };
     use wasi::io::streams::StreamError;
 
@@ -25,18 +26,30 @@ mod guest {
 
     impl Guest for Fetch {
         fn describe() -> Description {
-            let grant = Grant { kind: "http".to_owned(), value: "never.granted:1".to_owned() };
+            let grant =
+                |kind: &str, value: &str| Grant { kind: kind.to_owned(), value: value.to_owned() };
             Description {
                 name: "guest_http".to_owned(),
                 after: vec!["guest_acts".to_owned()],
                 update: UpdateStyle::Recreate,
                 limits: Vec::new(),
-                grants: vec![grant],
+                grants: vec![
+                    grant("http", "never.granted:1"),
+                    grant("http", "config:url"),
+                    grant("config", "url"),
+                ],
             }
         }
 
         fn handle(job: Job, _checkpoint: Option<String>) -> Verdict {
             let input: Value = serde_json::from_str(&job.resource_input).unwrap();
+            let all: Vec<_> =
+                (0..input["together"].as_u64().unwrap_or(0)).map(|_| start(&input)).collect();
+            for one in all {
+                if let Err(why) = one.and_then(finish) {
+                    return Verdict::Failed(Failure::Retry(why));
+                }
+            }
             for _ in 0..input["times"].as_u64().unwrap_or(1) {
                 match fetch(&input) {
                     Ok((status, body)) => {
@@ -44,6 +57,7 @@ mod guest {
                         state::report("status", &status.to_string());
                         state::report("body", &Value::from(body).to_string());
                     }
+                    Err(_) if input["stubborn"] == true => {}
                     Err(why) => return Verdict::Failed(Failure::Retry(why)),
                 }
             }
@@ -52,11 +66,20 @@ mod guest {
     }
 
     fn fetch(input: &Value) -> Result<(u16, Vec<u8>), String> {
+        finish(start(input)?)
+    }
+
+    fn start(input: &Value) -> Result<FutureIncomingResponse, String> {
         let url = input["url"].as_str().unwrap();
         let (scheme, rest) = url.split_once("://").unwrap();
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };
-        let request = OutgoingRequest::new(Fields::new());
+        let fields = Fields::new();
+        if let Some(bytes) = input["header_bytes"].as_u64() {
+            let value = vec![b'x'; bytes as usize];
+            fields.append("x-long", &value).map_err(|why| format!("{why:?}"))?;
+        }
+        let request = OutgoingRequest::new(fields);
         request.set_scheme(Some(&scheme)).unwrap();
         request.set_authority(Some(authority)).unwrap();
         request.set_path_with_query(Some(path)).unwrap();
@@ -77,6 +100,10 @@ mod guest {
             }
         }
         OutgoingBody::finish(body, None).map_err(|why| format!("{why:?}"))?;
+        Ok(future)
+    }
+
+    fn finish(future: FutureIncomingResponse) -> Result<(u16, Vec<u8>), String> {
         future.subscribe().block();
         let response = future.get().unwrap().unwrap().map_err(|why| format!("{why:?}"))?;
         let status = response.status();
