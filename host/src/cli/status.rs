@@ -137,7 +137,8 @@ impl<'a> Picture<'a> {
         match dead.join(", ") {
             none if none.is_empty() => "no host is running".to_owned(),
             ids => format!(
-                "no host is running ({ids} ended without a word; the next one goes on with its jobs)"
+                "no host is running ({ids} ended without a word; \
+                 the next one goes on with its jobs)"
             ),
         }
     }
