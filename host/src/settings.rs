@@ -156,17 +156,41 @@ impl Settings {
         environment: &BTreeMap<String, String>,
         file: Option<(&str, &str)>,
     ) -> Result<Self> {
+        Self::gather(flags, environment, file, true)
+    }
+
+    /// The same for those who run no plugin: what is said about single plugins is passed over.
+    ///
+    /// # Errors
+    /// Those of [`Settings::from_sources`], but for what is said about single plugins.
+    pub fn without_plugins(
+        flags: &Flags,
+        environment: &BTreeMap<String, String>,
+        file: Option<(&str, &str)>,
+    ) -> Result<Self> {
+        Self::gather(flags, environment, file, false)
+    }
+
+    fn gather(
+        flags: &Flags,
+        environment: &BTreeMap<String, String>,
+        file: Option<(&str, &str)>,
+        with_plugins: bool,
+    ) -> Result<Self> {
         let mut file = file.map(|(name, text)| File::parse(name, text)).transpose()?;
         let tables = file.as_mut().and_then(|file| file.table.remove("plugins"));
         if let Some(file) = &file {
             file.only_known_keys()?;
         }
-        let name = file.as_ref().map_or(FILE, |file| &file.name);
-        let mut plugins =
-            tables.map_or_else(|| Ok(BTreeMap::new()), |t| plugins::tables(name, t))?;
-        plugins::add_flags(&mut plugins, flags)?;
-        let unknown = plugins::add_variables(&mut plugins, environment)?;
-        plugins::add_config_flags(&mut plugins, flags)?;
+        let mut plugins = BTreeMap::new();
+        let mut unknown = Vec::new();
+        if with_plugins {
+            let name = file.as_ref().map_or(FILE, |file| &file.name);
+            plugins = tables.map_or_else(|| Ok(BTreeMap::new()), |t| plugins::tables(name, t))?;
+            plugins::add_flags(&mut plugins, flags)?;
+            unknown = plugins::add_variables(&mut plugins, environment)?;
+            plugins::add_config_flags(&mut plugins, flags)?;
+        }
         let settings = read(&Sources { flags, environment, file }, plugins, unknown)?;
         settings.fit_together()?;
         Ok(settings)

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::entries;
+use super::entries::{self, Written};
 use super::input::{self, Desired};
+use super::plain::plain;
 use super::{Answer, config, flags, follow, load};
 use crate::domain::{ResourceRef, Schemas, State, Version};
 use crate::store::Store;
@@ -21,6 +22,9 @@ pub(super) struct Args {
     /// Write this version instead of the next one.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     version: Option<u64>,
+    /// Write the next version even of what is unchanged, so that it is worked on again.
+    #[arg(long, conflicts_with = "version")]
+    again: bool,
     /// Wait for the states of what was written, and print them.
     #[arg(long)]
     wait: bool,
@@ -39,7 +43,7 @@ pub(super) struct Patience {
 }
 
 pub(super) async fn apply(args: Args) -> Result<Answer> {
-    let settings = load::named(&args.settings.0)?;
+    let settings = load::places(&args.settings.0)?;
     let mut desired = Vec::new();
     for file in &args.files {
         let read = read(file);
@@ -48,21 +52,45 @@ pub(super) async fn apply(args: Args) -> Result<Answer> {
     let store = entries::open(&settings).await?;
     let schemas = entries::schemas(&settings, &*store).await?;
     let version = args.version.map(Version);
+    // All of them are checked before the first one is written.
+    let keys: Result<Vec<_>> =
+        desired.iter().map(|Desired { of, .. }| entries::config_key(&schemas, of)).collect();
     let mut written = Vec::new();
-    for Desired { of, body } in &desired {
-        let key = entries::config_key(&schemas, of)?;
-        let what = entries::write(&*store, &key, |stored| config::applied(stored, body, version))
-            .await
-            .with_context(|| format!("cannot apply {of}"))?;
-        println!("{of} {what}");
-        written.push((of, what.version()));
+    for (Desired { of, body }, key) in desired.iter().zip(keys?) {
+        let next = |stored: Option<&_>| config::applied(stored, body, version, args.again);
+        let what = entries::write(&*store, &key, next).await;
+        let what = what.with_context(|| format!("cannot apply {of}"))?;
+        println!("{of} {what}{}", hint(&*store, &schemas, of, what).await?);
+        written.push((of, what));
     }
     if !args.wait {
         return Ok(Answer::Yes);
     }
-    // Templates have no state.
-    let written = written.into_iter().filter(|(of, _)| of.kind.as_str() != input::TEMPLATE);
-    args.patience.keep(states(&*store, &schemas, written)).await
+    entries::warn_without_host(&*store).await?;
+    args.patience.keep(states(&*store, &schemas, written.into_iter())).await
+}
+
+/// Templates have none.
+pub(super) fn has_state(of: &ResourceRef) -> bool {
+    of.kind.as_str() != input::TEMPLATE
+}
+
+/// What to add where nothing was written although nothing works.
+async fn hint(
+    store: &dyn Store,
+    schemas: &Schemas,
+    of: &ResourceRef,
+    what: Written,
+) -> Result<String> {
+    if !(has_state(of) && matches!(what, Written::Unchanged(_))) {
+        return Ok(String::new());
+    }
+    let key = entries::state_key(schemas, of)?;
+    let found = store.get(&key).await.with_context(|| format!("cannot read key {key}"))?;
+    let state = found.and_then(|entry| entries::state(of, &entry.value));
+    Ok(state.filter(State::failed).map_or_else(String::new, |state| {
+        format!(" (its state is {}; --again works on it again)", plain(state.worker_state()))
+    }))
 }
 
 fn read(file: &Path) -> Result<Vec<Desired>> {
@@ -85,24 +113,26 @@ impl Patience {
     }
 }
 
-/// Waits until each resource has reported a state of its version, and prints it.
+/// Waits until each resource has reported a state of its version, and prints it. What has no state
+/// is passed over.
 pub(super) async fn states(
     store: &dyn Store,
     schemas: &Schemas,
-    written: impl Iterator<Item = (&ResourceRef, Version)>,
+    written: impl Iterator<Item = (&ResourceRef, Written)>,
 ) -> Result<Answer> {
     let mut answer = Answer::Yes;
-    for (of, version) in written {
+    for (of, what) in written.filter(|(of, _)| has_state(of)) {
         let key = entries::state_key(schemas, of)?;
         let mut told = String::new();
-        let state = follow::until(store, &key, |value| {
-            let state = entries::state(of, value?)?;
-            if state.version >= version {
+        let state = follow::until(store, &key, |seen| {
+            let (value, modified) = seen?;
+            let state = entries::state(of, value)?;
+            if answers(&state, modified, what) {
                 return Some(state);
             }
             // A resource that is held back says so in the state of its last version.
             if !state.failed() && !state.error.is_empty() && state.error != told {
-                eprintln!("{of} is held back: {}", state.error);
+                eprintln!("{of} is held back: {}", plain(&state.error));
                 told = state.error;
             }
             None
@@ -115,19 +145,33 @@ pub(super) async fn states(
     Ok(answer)
 }
 
+/// Whether a state that came at revision `modified` is one of what was written.
+fn answers(state: &State, modified: u64, what: Written) -> bool {
+    state.version >= what.version() && modified > what.since()
+}
+
 /// What is printed of a state, and whether all is well.
 fn verdict(of: &ResourceRef, state: &State) -> (String, bool) {
     let error = match state.error.as_str() {
         "" => String::new(),
-        error => format!(": {error}"),
+        error => format!(": {}", plain(error)),
     };
-    let line = format!("{of} version {} {}{error}", state.version, state.worker_state());
+    let line = format!("{of} version {} {}{error}", state.version, plain(state.worker_state()));
     (line, !state.failed())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_state_of_a_former_life_is_no_answer() {
+        let state = State::new(Version(1), "CREATE_COMPLETED");
+        assert!(!answers(&state, 4, Written::New(Version(1), 5)));
+        assert!(answers(&state, 6, Written::New(Version(1), 5)));
+        assert!(!answers(&state, 6, Written::New(Version(2), 5)));
+        assert!(answers(&state, 4, Written::Unchanged(Version(1))));
+    }
 
     #[test]
     fn a_failed_state_is_told_with_its_error_and_is_no_success() {

@@ -56,7 +56,8 @@ impl Config {
     }
 }
 
-/// What to write so that `body` is wanted; `version` is the one asked for, if any.
+/// What to write so that `body` is wanted; `version` is the one asked for, if any; `again`
+/// makes a new version even where nothing changed.
 ///
 /// # Errors
 /// The version asked for is not above the stored one: no host would look at it.
@@ -64,10 +65,13 @@ pub(super) fn applied(
     stored: Option<&Config>,
     body: &Json,
     version: Option<Version>,
+    again: bool,
 ) -> Result<Next> {
     let write = |version| Next::Write(Config { body: body.clone(), version, marked: false });
     match (stored, version) {
-        (Some(old), None) if old.body == *body && !old.marked => Ok(Next::Unchanged(old.version)),
+        (Some(old), None) if old.body == *body && !old.marked && !again => {
+            Ok(Next::Unchanged(old.version))
+        }
         (Some(old), Some(v)) if old.version == v && old.body == *body && !old.marked => {
             Ok(Next::Unchanged(v))
         }
@@ -103,13 +107,14 @@ mod tests {
     fn the_version_grows_by_one_unless_nothing_changed() {
         let body = json!({"id": "1", "n": 1});
         let next = |stored: Option<&Config>, v: Option<u64>| {
-            applied(stored, &body, v.map(Version)).map_err(|e| e.to_string())
+            applied(stored, &body, v.map(Version), false).map_err(|e| e.to_string())
         };
-        let write = |version| Ok(Next::Write(config(1, version, false)));
+        let write = |version| Ok::<_, String>(Next::Write(config(1, version, false)));
         assert_eq!(next(None, None), write(1));
         assert_eq!(next(None, Some(7)), write(7));
         assert_eq!(next(Some(&config(1, 3, false)), None), Ok(Next::Unchanged(Version(3))));
         assert_eq!(next(Some(&config(1, 3, false)), Some(3)), Ok(Next::Unchanged(Version(3))));
+        assert_eq!(applied(Some(&config(1, 3, false)), &body, None, true).ok(), write(4).ok());
         assert_eq!(next(Some(&config(2, 3, false)), None), write(4));
         assert_eq!(next(Some(&config(1, 3, true)), None), write(4));
         assert_eq!(next(Some(&config(1, 3, false)), Some(9)), write(9));

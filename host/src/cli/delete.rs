@@ -30,13 +30,13 @@ pub(super) struct Args {
 }
 
 pub(super) async fn delete(args: Args) -> Result<Answer> {
-    let settings = load::named(&args.settings.0)?;
+    let settings = load::places(&args.settings.0)?;
     let store = entries::open(&settings).await?;
     let schemas = entries::schemas(&settings, &*store).await?;
     let all: Vec<_> = args.ids.iter().map(|id| ResourceRef::new(&*args.kind, id)).collect();
+    let keys: Result<Vec<_>> = all.iter().map(|of| entries::config_key(&schemas, of)).collect();
     let mut marked = Vec::new();
-    for of in &all {
-        let key = entries::config_key(&schemas, of)?;
+    for (of, key) in all.iter().zip(keys?) {
         if args.purge {
             let gone = entries::remove(&*store, &key).await;
             let gone = gone.with_context(|| format!("cannot remove config {of}"))?;
@@ -49,16 +49,17 @@ pub(super) async fn delete(args: Args) -> Result<Answer> {
         });
         let what = what.await.with_context(|| format!("cannot mark {of} for deletion"))?;
         println!("{of} {what}, marked for deletion");
-        marked.push((of, what.version()));
+        marked.push((of, what));
     }
     if !args.wait {
         return Ok(Answer::Yes);
     }
+    entries::warn_without_host(&*store).await?;
     let wait = async {
         if !args.purge {
             return apply::states(&*store, &schemas, marked.into_iter()).await;
         }
-        for of in &all {
+        for of in all.iter().filter(|of| apply::has_state(of)) {
             let key = entries::state_key(&schemas, of)?;
             follow::until(&*store, &key, |value| value.is_none().then_some(())).await?;
             println!("{of} gone");

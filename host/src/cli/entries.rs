@@ -2,25 +2,32 @@
 
 use std::fmt;
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 use super::config::{Config, Next};
 use super::input;
-use crate::domain::{Content, Entry, Fact, ResourceRef, Schemas, State, TemplateId, Version};
+use super::plain::plain;
+use crate::domain::{Content, Entry, Fact, Json, ResourceRef, Schemas, State, TemplateId, Version};
 use crate::settings::{SchemaSource, Settings, StorePlace};
 use crate::store::embedded::{Embedded, Options, Role};
 use crate::store::{Compare, KeyValue, Outcome, Store, Txn, Write};
 use crate::wire::{self, key};
 
+/// What a folder with a store has in it.
+const FILE: &str = "store.db";
 /// Keys asked for at once.
 const PAGE: usize = 500;
 
 /// Opens the store beside whatever host may be running on it.
 pub(super) async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
     let StorePlace::Embedded(dir) = settings.store.clone();
-    if !dir.exists() {
+    // A folder without one would get one.
+    if !dir.join(FILE).exists() {
         bail!(
             "there is no store in {}; `stokehold run` makes one, --store names another",
             dir.display()
@@ -33,26 +40,35 @@ pub(super) async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
 
 /// The schemas of the settings, or those a host has left in the store.
 pub(super) async fn schemas(settings: &Settings, store: &dyn Store) -> Result<Schemas> {
-    let text = match &settings.schemas {
-        Some(SchemaSource::File(path)) => fs::read(path)
-            .with_context(|| format!("cannot read schemas from {}", path.display()))?,
+    let (schemas, complaints) = match &settings.schemas {
+        Some(SchemaSource::File(path)) => schema_file(path)?,
         // A host asks the API server and leaves the answer in the store; one who asks is enough.
         Some(SchemaSource::Url(_)) | None => {
             let left = store.get(key::SCHEMAS).await.context("cannot read the store")?;
             let none =
                 || anyhow!("no schemas are known; name a file with --schemas, or start a host");
-            left.ok_or_else(none)?.value
+            let left = left.ok_or_else(none)?.value;
+            wire::schemas::read(&left).context("cannot read schemas from the store")?
         }
     };
-    let (schemas, complaints) = wire::schemas::read(&text)?;
     for complaint in complaints {
-        eprintln!("warning: {complaint}");
+        eprintln!("warning: {}", plain(&complaint));
+    }
+    if schemas.iter().next().is_none() {
+        eprintln!("warning: there are no schemas, so no type is known");
     }
     Ok(schemas)
 }
 
+/// The schemas of a file, and what is wrong with single ones.
+pub(super) fn schema_file(path: &Path) -> Result<(Schemas, Vec<String>)> {
+    let read = || wire::schemas::read(&fs::read(path)?);
+    read().with_context(|| format!("cannot read schemas from {}", path.display()))
+}
+
 /// The key of a resource's or a template's config.
 pub(super) fn config_key(schemas: &Schemas, of: &ResourceRef) -> Result<String> {
+    known(schemas, of)?;
     let entry = match of.kind.as_str() {
         input::TEMPLATE => Entry::Template(TemplateId::new(of.id.as_str())),
         _ => Entry::Config(of.clone()),
@@ -62,7 +78,26 @@ pub(super) fn config_key(schemas: &Schemas, of: &ResourceRef) -> Result<String> 
 
 /// The key of a resource's state.
 pub(super) fn state_key(schemas: &Schemas, of: &ResourceRef) -> Result<String> {
+    known(schemas, of)?;
     Ok(key::spell(schemas, &Entry::State(of.clone()))?)
+}
+
+/// Types named in a message; the API server may have hundreds.
+const TYPES_SHOWN_MAX: usize = 30;
+
+fn known(schemas: &Schemas, of: &ResourceRef) -> Result<()> {
+    if of.kind.as_str() == input::TEMPLATE || schemas.get(&of.kind).is_some() {
+        return Ok(());
+    }
+    let all: Vec<_> = schemas.iter().map(|schema| schema.kind.as_str()).collect();
+    let shown = all.iter().take(TYPES_SHOWN_MAX).copied().collect::<Vec<_>>().join(", ");
+    match all.len() {
+        0 => bail!("there is no type {}; the schemas know none", of.kind),
+        n if n > TYPES_SHOWN_MAX => {
+            bail!("there is no type {}; the schemas know {n}: {shown}, …", of.kind)
+        }
+        _ => bail!("there is no type {}; the schemas know {shown}", of.kind),
+    }
 }
 
 /// The state that these bytes spell, if they do.
@@ -97,19 +132,44 @@ pub(super) async fn standing(store: &dyn Store, schemas: &Schemas) -> Result<Vec
     Ok(facts)
 }
 
+/// Whether the process that this host's entry names is alive. Where that cannot be told, it is.
+pub(super) fn alive(host: &Json) -> bool {
+    let pid = host.get("pid").and_then(Json::as_i64).and_then(|pid| i32::try_from(pid).ok());
+    pid.and_then(Pid::from_raw).is_none_or(|pid| test_kill_process(pid) != Err(Errno::SRCH))
+}
+
+/// Says so where nobody would do anything.
+pub(super) async fn warn_without_host(store: &dyn Store) -> Result<()> {
+    let hosts = all(store, key::HOSTS).await?;
+    let runs = |entry: &KeyValue| serde_json::from_slice(&entry.value).is_ok_and(|it| alive(&it));
+    if !hosts.iter().any(runs) {
+        eprintln!("no host is running; `stokehold run` starts one");
+    }
+    Ok(())
+}
+
 /// What became of a config entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
     /// It was there already.
     Unchanged(Version),
-    /// It is there now.
-    New(Version),
+    /// It is there now, since this revision.
+    New(Version, u64),
 }
 
 impl Written {
     pub(super) fn version(self) -> Version {
-        let (Self::Unchanged(version) | Self::New(version)) = self;
+        let (Self::Unchanged(version) | Self::New(version, _)) = self;
         version
+    }
+
+    /// Nothing of an earlier revision is an answer to it: it may be of a former life of the
+    /// resource.
+    pub(super) fn since(self) -> u64 {
+        match self {
+            Self::Unchanged(_) => 0,
+            Self::New(_, revision) => revision,
+        }
     }
 }
 
@@ -117,7 +177,7 @@ impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unchanged(version) => write!(f, "version {version} unchanged"),
-            Self::New(version) => write!(f, "version {version}"),
+            Self::New(version, _) => write!(f, "version {version}"),
         }
     }
 }
@@ -144,7 +204,9 @@ pub(super) async fn write(
         let write = Write::Put { key: key.to_owned(), value, lease: None };
         let txn = Txn { compares: vec![compare], writes: vec![write] };
         match store.commit(txn).await.with_context(|| format!("cannot write key {key}"))? {
-            Outcome::Committed(_) => return Ok(Written::New(config.version)),
+            Outcome::Committed(revision) => {
+                return Ok(Written::New(config.version, revision));
+            }
             Outcome::Conflict(_) => {}
         }
     }

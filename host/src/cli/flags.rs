@@ -15,6 +15,10 @@ pub(super) struct AllFlags(pub(super) Named);
 #[derive(Clone, Debug, Default)]
 pub(super) struct PlaceFlags(pub(super) Named);
 
+/// The setting that says where the store is, for the commands that need no schemas.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StoreFlags(pub(super) Named);
+
 /// What the command line says about settings.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Named {
@@ -24,7 +28,7 @@ pub(super) struct Named {
     pub(super) flags: Flags,
 }
 
-const PLACES: [&str; 3] = ["store", "schemas", "gohan_token"];
+const PLACES: [&str; 2] = ["store", "schemas"];
 
 fn add(command: Command, rows: impl Iterator<Item = &'static Row>) -> Command {
     let file = Arg::new("settings")
@@ -105,26 +109,38 @@ impl FromArgMatches for AllFlags {
     }
 }
 
-impl Args for PlaceFlags {
-    fn augment_args(command: Command) -> Command {
-        add(command, places())
-    }
+macro_rules! some_flags {
+    ($type:ident, $hidden:expr) => {
+        impl Args for $type {
+            fn augment_args(command: Command) -> Command {
+                let command = add(command, places());
+                $hidden
+                    .iter()
+                    .fold(command, |command, name| command.mut_arg(name, |arg| arg.hide(true)))
+            }
 
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
+            fn augment_args_for_update(command: Command) -> Command {
+                Self::augment_args(command)
+            }
+        }
+
+        impl FromArgMatches for $type {
+            fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+                Ok(Self(take(&mut matches.clone(), places())))
+            }
+
+            fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+                *self = Self::from_arg_matches(matches)?;
+                Ok(())
+            }
+        }
+    };
 }
 
-impl FromArgMatches for PlaceFlags {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Ok(Self(take(&mut matches.clone(), places())))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
+const NONE: [&str; 0] = [];
+some_flags!(PlaceFlags, NONE);
+// Taken, so that scripts may name the same places to every command, but of no use.
+some_flags!(StoreFlags, ["schemas"]);
 
 #[cfg(test)]
 mod tests {
@@ -146,6 +162,17 @@ mod tests {
             assert_eq!(named.flags.values, only);
         }
         assert!(all(&[]).flags.values.is_empty());
+    }
+
+    #[test]
+    fn who_only_looks_at_keys_is_offered_the_store_alone() {
+        let offered = |command: Command| {
+            let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
+            shown.map(|arg| arg.get_id().to_string()).collect::<Vec<_>>()
+        };
+        let bare = || Command::new("t");
+        assert_eq!(offered(StoreFlags::augment_args(bare())), ["settings", "store"]);
+        assert_eq!(offered(PlaceFlags::augment_args(bare())), ["settings", "store", "schemas"]);
     }
 
     #[test]

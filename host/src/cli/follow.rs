@@ -4,16 +4,19 @@ use anyhow::{Context, Result};
 
 use crate::store::{Store, StoreError, Watch};
 
+/// A value and the revision at which it came.
+pub(super) type Seen<'a> = (&'a [u8], u64);
+
 /// The first thing that `found` finds in the value of `key`, now or after a change; `None` is an
 /// absent key.
 pub(super) async fn until<T>(
     store: &dyn Store,
     key: &str,
-    mut found: impl FnMut(Option<&[u8]>) -> Option<T>,
+    mut found: impl FnMut(Option<Seen>) -> Option<T>,
 ) -> Result<T> {
     loop {
         let (value, revision) = now(store, key).await?;
-        if let Some(found) = found(value.as_deref()) {
+        if let Some(found) = found(value.as_ref().map(|(value, modified)| (&**value, *modified))) {
             return Ok(found);
         }
         let mut watch = match store.watch(&[key], revision).await {
@@ -32,7 +35,7 @@ pub(super) async fn until<T>(
 async fn changed<T>(
     watch: &mut dyn Watch,
     key: &str,
-    found: &mut impl FnMut(Option<&[u8]>) -> Option<T>,
+    found: &mut impl FnMut(Option<Seen>) -> Option<T>,
 ) -> Result<Option<T>> {
     loop {
         let batch = match watch.next().await {
@@ -41,7 +44,8 @@ async fn changed<T>(
             Err(error) => return Err(error).with_context(|| format!("cannot watch key {key}")),
         };
         for event in batch.events.into_iter().filter(|event| event.key == key) {
-            if let Some(found) = found(event.value.as_deref()) {
+            if let Some(found) = found(event.value.as_deref().map(|value| (value, event.revision)))
+            {
                 return Ok(Some(found));
             }
         }
@@ -49,9 +53,9 @@ async fn changed<T>(
 }
 
 /// The value of a key and the revision from which a watch misses nothing.
-async fn now(store: &dyn Store, key: &str) -> Result<(Option<Vec<u8>>, u64)> {
+async fn now(store: &dyn Store, key: &str) -> Result<(Option<(Vec<u8>, u64)>, u64)> {
     // Of all keys that begin with this one, it is itself the first.
     let page = store.list(key, None, 1).await.with_context(|| format!("cannot read key {key}"))?;
-    let value = page.entries.into_iter().find(|entry| entry.key == key).map(|entry| entry.value);
-    Ok((value, page.revision))
+    let found = page.entries.into_iter().find(|entry| entry.key == key);
+    Ok((found.map(|entry| (entry.value, entry.modified)), page.revision))
 }

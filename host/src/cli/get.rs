@@ -4,11 +4,13 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 
+use super::plain::plain;
 use super::{Answer, entries, flags, load};
 use crate::domain::Json;
 use crate::store::KeyValue;
 
 #[derive(clap::Args)]
+#[command(after_help = super::KEYS)]
 pub(super) struct Args {
     /// A key, or a prefix that ends in a slash.
     #[arg(value_name = "KEY|PREFIX")]
@@ -20,16 +22,20 @@ pub(super) struct Args {
     #[arg(long)]
     raw: bool,
     #[command(flatten)]
-    settings: flags::PlaceFlags,
+    settings: flags::StoreFlags,
 }
 
 pub(super) async fn get(args: Args) -> Result<Answer> {
-    let store = entries::open(&load::named(&args.settings.0)?).await?;
+    let store = entries::open(&load::places(&args.settings.0)?).await?;
     let mut out = std::io::stdout().lock();
     if !args.prefix && !args.key.ends_with('/') {
         let found = store.get(&args.key).await;
         let Some(entry) = found.with_context(|| format!("cannot read key {}", args.key))? else {
-            eprintln!("there is nothing under the key {}", args.key);
+            eprintln!(
+                "there is nothing under the key {}; keys are whole, and `stokehold get /state/`, \
+                 with a slash at its end, lists all states",
+                plain(&args.key)
+            );
             return Ok(Answer::No);
         };
         out.write_all(&shown(&entry.value, args.raw))?;

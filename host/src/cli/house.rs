@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use tracing::{error, info, warn};
 
+use super::entries;
 use crate::flow::schemas::{self, Source};
 use crate::flow::{House, Pace};
 use crate::plugin::{
@@ -17,10 +18,12 @@ use crate::store::embedded::{Embedded, Options, Role};
 
 /// Opens the store, gets the schemas, loads the plugins.
 pub(super) async fn build(settings: &Settings) -> Result<House> {
+    // Whoever mistyped a name should not find a new store.
+    in_place(settings)?;
     let store: Arc<dyn Store> = Arc::new(open(settings).await?);
     let schemas = match source(settings) {
         Some(source) => {
-            let (schemas, text) = schemas::get(&source).await?;
+            let (schemas, text) = schemas::get(&source).await.with_context(|| told_by(&source))?;
             schemas::publish(store.as_ref(), &text).await?;
             schemas
         }
@@ -32,8 +35,30 @@ pub(super) async fn build(settings: &Settings) -> Result<House> {
             ),
         },
     };
+    if schemas.iter().next().is_none() {
+        warn!("there are no schemas, so no type is known and nothing will be done");
+    }
     let plugins = load(settings).await?;
     Ok(House { store, schemas, plugins, pace: pace(settings) })
+}
+
+/// Checks what needs no store.
+fn in_place(settings: &Settings) -> Result<()> {
+    let dir = &settings.handlers;
+    if !dir.is_dir() {
+        bail!("there is no folder {} with plugins; --handlers names another", dir.display());
+    }
+    if let Some(SchemaSource::File(path)) = &settings.schemas {
+        entries::schema_file(path)?;
+    }
+    Ok(())
+}
+
+fn told_by(source: &Source) -> String {
+    match source {
+        Source::File(path) => format!("cannot use the schemas of {}", path.display()),
+        Source::Url { url, .. } => format!("cannot use the schemas of {url}"),
+    }
 }
 
 async fn open(settings: &Settings) -> Result<Embedded> {
@@ -57,9 +82,6 @@ fn source(settings: &Settings) -> Option<Source> {
 
 async fn load(settings: &Settings) -> Result<Loaded> {
     let dir: &Path = &settings.handlers;
-    if !dir.is_dir() {
-        bail!("there is no folder {} with plugins; --handlers names another", dir.display());
-    }
     let engine = EngineSettings { instances_max: settings.instances_max, ..Default::default() };
     let engine = Engine::new(&engine).context("cannot start the sandbox")?;
     let bounds = Bounds {
@@ -113,5 +135,34 @@ fn pace(settings: &Settings) -> Pace {
         probes_max: settings.probes_max,
         lease_ms: settings.lease_ms,
         shutdown_ms_max: settings.shutdown_ms_max,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::settings::Flags;
+
+    #[tokio::test]
+    async fn a_mistyped_folder_or_file_makes_no_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let there = dir.path().display().to_string();
+        let store = dir.path().join("store");
+        let refused = async |handlers: String, schemas: String| {
+            let values = [("store", store.display().to_string()), ("handlers", handlers)];
+            let values = values.into_iter().chain([("schemas", schemas)]);
+            let values = values.map(|(name, value)| (name.to_owned(), value)).collect();
+            let flags = Flags { values, ..Flags::default() };
+            let settings = Settings::from_sources(&flags, &Default::default(), None).unwrap();
+            let said = format!("{:#}", build(&settings).await.err().unwrap());
+            assert!(!store.exists(), "{said}");
+            said
+        };
+        let said = refused(format!("{there}/none"), String::new()).await;
+        assert!(said.starts_with("there is no folder "), "{said}");
+        let said = refused(there.clone(), format!("{there}/none.json")).await;
+        assert!(said.starts_with("cannot read schemas from "), "{said}");
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::Misuse;
 use super::flags::Named;
 use crate::settings::{FILE, Flags, Settings};
 
@@ -16,6 +17,12 @@ use crate::settings::{FILE, Flags, Settings};
 /// # Errors
 /// A named file that cannot be read; whatever [`Settings::from_sources`] refuses.
 pub fn settings(flags: &Flags, file: Option<&Path>) -> Result<Settings> {
+    gather(flags, file, Settings::from_sources)
+}
+
+type Read = fn(&Flags, &BTreeMap<String, String>, Option<(&str, &str)>) -> Result<Settings>;
+
+fn gather(flags: &Flags, file: Option<&Path>, read: Read) -> Result<Settings> {
     // A variable that is no Unicode cannot be one of ours.
     let environment: BTreeMap<_, _> = env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -33,9 +40,17 @@ pub fn settings(flags: &Flags, file: Option<&Path>) -> Result<Settings> {
     };
     let name = place.display().to_string();
     let file = text.as_deref().map(|text| (name.as_str(), text));
-    Settings::from_sources(flags, &environment, file)
+    read(flags, &environment, file)
 }
 
-pub(super) fn named(named: &Named) -> Result<Settings> {
-    settings(&named.flags, named.file.as_deref())
+/// All settings, for a host.
+pub(super) fn all(named: &Named) -> Result<Settings> {
+    let read = settings(&named.flags, named.file.as_deref());
+    read.map_err(|error| Misuse(error).into())
+}
+
+/// The settings for those who only look at the store: those of single plugins do not concern them.
+pub(super) fn places(named: &Named) -> Result<Settings> {
+    let read = gather(&named.flags, named.file.as_deref(), Settings::without_plugins);
+    read.map_err(|error| Misuse(error).into())
 }

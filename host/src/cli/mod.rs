@@ -18,15 +18,33 @@ mod house;
 mod input;
 mod load;
 mod logging;
+mod plain;
 mod run;
 mod status;
 mod watch;
 
 pub use load::settings as load_settings;
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all was done
+  1  it failed, or the answer is no: nothing found, a failed state, a time that ran out
+  2  the command line or the settings make no sense";
+
+/// What `get` and `watch` find where.
+const KEYS: &str = "\
+Keys begin with:
+  /config/               what is wanted, by the path of its type: /config/v2.0/ports/<id>
+  /config/v2.0/heat_templates/  templates
+  /state/                what became of it: /state/v2.0/ports/<id>
+  /monitoring/           what is up and what is down
+  /jobs/                 open jobs: all/, waiting/, ready/, working/
+  /esi-worker/           stacks (heat_stacks/) and what running jobs reported (job_state/)
+  /stokehold/            the host's own: hosts/, steps/, applied/, monitored/, schemas";
+
 /// Runs infrastructure handlers as sandboxed WebAssembly components.
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -57,8 +75,13 @@ enum Answer {
     No,
 }
 
+/// Settings that cannot be used: a mistake of the caller, as a wrong command line is one.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+struct Misuse(anyhow::Error);
+
 /// Runs the command of the command line: exit code 0 when all was done, 1 when not, 2 when the
-/// command line makes no sense.
+/// command line or the settings make no sense.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match perform(cli.command) {
@@ -67,8 +90,8 @@ pub fn main() -> ExitCode {
         // Whoever reads our output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            eprintln!("error: {}", plain::plain(&format!("{error:#}")));
+            if error.is::<Misuse>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

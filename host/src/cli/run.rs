@@ -16,7 +16,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<Answer> {
-    let settings = load::named(&args.settings.0)?;
+    let settings = load::all(&args.settings.0)?;
     logging::begin(&settings)?;
     for name in &settings.unknown_variables {
         tracing::warn!(name, "unknown variable in the environment, ignored");

@@ -8,8 +8,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
+use super::plain::plain;
 use super::{Answer, entries, flags, load};
-use crate::domain::{Content, Entry, Fact, HostId, JobId, Json, Posted, Registration, State, Step};
+use crate::domain::{
+    Content, Entry, Fact, HandlerName, HostId, JobId, Json, Posted, Registration, State, Step,
+};
+
+/// Jobs named as those that another one waits for.
+const IDS_SHOWN_MAX: usize = 3;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -18,14 +24,16 @@ pub(super) struct Args {
 }
 
 pub(super) async fn status(args: Args) -> Result<Answer> {
-    let settings = load::named(&args.settings.0)?;
+    let settings = load::places(&args.settings.0)?;
     let store = entries::open(&settings).await?;
     let schemas = entries::schemas(&settings, &*store).await?;
     let facts = entries::standing(&*store, &schemas).await?;
     let now =
         SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    std::io::stdout().lock().write_all(Picture::of(&facts).text(now_ms).as_bytes())?;
+    std::io::stdout()
+        .lock()
+        .write_all(Picture::of(&facts, &entries::alive).text(now_ms).as_bytes())?;
     Ok(Answer::Yes)
 }
 
@@ -33,6 +41,8 @@ pub(super) async fn status(args: Args) -> Result<Answer> {
 #[derive(Default)]
 struct Picture<'a> {
     hosts: BTreeMap<&'a HostId, &'a Json>,
+    /// Hosts whose entries are there, but whose processes are not.
+    dead: BTreeSet<&'a HostId>,
     jobs: BTreeMap<&'a JobId, &'a Posted>,
     steps: BTreeMap<&'a JobId, &'a Step>,
     ready: BTreeSet<&'a JobId>,
@@ -43,10 +53,13 @@ struct Picture<'a> {
 }
 
 impl<'a> Picture<'a> {
-    fn of(facts: &'a [Fact]) -> Self {
+    fn of(facts: &'a [Fact], alive: &dyn Fn(&Json) -> bool) -> Self {
         let mut picture = Self::default();
         for Fact { entry, content, .. } in facts {
             match (entry, content) {
+                (Entry::Host(id), Some(Content::Free(json))) if !alive(json) => {
+                    picture.dead.insert(id);
+                }
                 (Entry::Host(id), Some(Content::Free(json))) => {
                     picture.hosts.insert(id, json);
                 }
@@ -69,7 +82,7 @@ impl<'a> Picture<'a> {
                     picture.complaints.push((of.to_string(), state));
                 }
                 (entry, Some(Content::Unreadable(why))) => {
-                    picture.unreadable.push((format!("{entry:?}"), why));
+                    picture.unreadable.push((spelled(entry), why));
                 }
                 _ => {}
             }
@@ -78,8 +91,9 @@ impl<'a> Picture<'a> {
     }
 
     fn text(&self, now_ms: u64) -> String {
+        let no_host = self.no_host();
         let sections = [
-            ("hosts", "no host is running", self.hosts()),
+            ("hosts", no_host.as_str(), self.hosts()),
             ("plugin faults", "", self.faults()),
             ("held back", "", self.held_back()),
             ("failed", "", self.failed()),
@@ -90,13 +104,13 @@ impl<'a> Picture<'a> {
         let mut text = String::new();
         for (title, nothing, lines) in sections {
             if lines.is_empty() && !nothing.is_empty() {
-                text.push_str(nothing);
+                text.push_str(&plain(nothing));
                 text.push('\n');
             }
             for (nth, line) in lines.iter().enumerate() {
                 let title = if nth == 0 { title } else { "" };
                 // Writing to a String cannot fail.
-                let _ = writeln!(text, "{title:<15} {line}");
+                let _ = writeln!(text, "{title:<15} {}", plain(line));
             }
         }
         text
@@ -113,7 +127,28 @@ impl<'a> Picture<'a> {
             };
             format!("{id}, handlers: {}, probers: {}", names("handlers"), names("probers"))
         };
-        self.hosts.iter().map(line).collect()
+        let dead = self.dead.iter().filter(|_| !self.hosts.is_empty());
+        let dead = dead.map(|id| format!("{id} ended without a word; others go on with its jobs"));
+        self.hosts.iter().map(line).chain(dead).collect()
+    }
+
+    fn no_host(&self) -> String {
+        let dead: Vec<_> = self.dead.iter().map(|id| id.as_str()).collect();
+        match dead.join(", ") {
+            none if none.is_empty() => "no host is running".to_owned(),
+            ids => format!(
+                "no host is running ({ids} ended without a word; \
+                 the next one goes on with its jobs)"
+            ),
+        }
+    }
+
+    /// Whether hosts are running, but none of them can do this.
+    fn nobody_has(&self, handler: &HandlerName) -> bool {
+        let mut handlers = self.hosts.values().flat_map(|said| entries_of(said, "handlers"));
+        let is_it =
+            |entry: &Json| entry.get("name").and_then(Json::as_str) == Some(handler.as_str());
+        !self.hosts.is_empty() && !handlers.any(is_it)
     }
 
     fn faults(&self) -> Vec<String> {
@@ -149,16 +184,13 @@ impl<'a> Picture<'a> {
     fn job(&self, id: &JobId, posted: &Posted, now_ms: u64) -> (u8, String) {
         let step = self.steps.get(id);
         let (rank, place) = match (self.working.get(id), self.ready.contains(id)) {
+            (Some(host), _) if self.dead.contains(host) => (0, format!("left behind by {host}")),
             (Some(host), _) => (0, format!("working on {host}")),
-            (None, true) => match step.map_or(0, |step| step.wake_ms.saturating_sub(now_ms)) {
-                0 => (1, "ready".to_owned()),
-                pause => (2, format!("ready in {}.{} s", pause / 1000, pause % 1000 / 100)),
-            },
-            (None, false) => {
-                let open = posted.job.dependency.iter().filter(|d| self.jobs.contains_key(d));
-                let open: Vec<_> = open.map(JobId::to_string).collect();
-                (3, format!("waiting for {}", open.join(", ")))
+            (None, true) if self.nobody_has(&posted.job.handler) => {
+                (2, format!("ready, but no host has handler {}", posted.job.handler))
             }
+            (None, true) => ready(step.copied(), now_ms),
+            (None, false) => (3, self.waiting(posted)),
         };
         let tries = match posted.attempts {
             0 => String::new(),
@@ -169,6 +201,17 @@ impl<'a> Picture<'a> {
             trouble => format!(", last trouble: {trouble}"),
         };
         (rank, format!("{id} {place}{tries}{trouble}"))
+    }
+
+    fn waiting(&self, posted: &Posted) -> String {
+        let open = posted.job.dependency.iter().filter(|d| self.jobs.contains_key(d));
+        let open: Vec<_> = open.map(JobId::to_string).collect();
+        let shown: Vec<_> = open.iter().take(IDS_SHOWN_MAX).map(String::as_str).collect();
+        let more = match open.len().saturating_sub(IDS_SHOWN_MAX) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("waiting for {}{more}", shown.join(", "))
     }
 
     /// Registered targets of kinds that no running prober knows.
@@ -189,6 +232,43 @@ impl<'a> Picture<'a> {
 
     fn unreadable(&self) -> Vec<String> {
         self.unreadable.iter().map(|(entry, why)| format!("{entry}: {why}")).collect()
+    }
+}
+
+/// Where a job that may be claimed stands. Between two looks at what it has begun it is in
+/// progress, and all is well.
+fn ready(step: Option<&Step>, now_ms: u64) -> (u8, String) {
+    let pause = step.map_or(0, |step| step.wake_ms.saturating_sub(now_ms));
+    let seconds = format!("{}.{} s", pause / 1000, pause % 1000 / 100);
+    match step {
+        Some(step) if step.checkpoint.is_some() && step.trouble.is_empty() => {
+            (1, format!("in progress, looked at again in {seconds}"))
+        }
+        _ if pause == 0 => (1, "ready".to_owned()),
+        _ => (2, format!("ready in {seconds}")),
+    }
+}
+
+/// An entry as people call it.
+fn spelled(entry: &Entry) -> String {
+    match entry {
+        Entry::Job(id) => format!("job {id}"),
+        Entry::Waiting(id) => format!("waiting mark of {id}"),
+        Entry::Ready(id) => format!("ready mark of {id}"),
+        Entry::Working(id) => format!("claim of {id}"),
+        Entry::Step(id) => format!("step of {id}"),
+        Entry::Host(id) => format!("host {id}"),
+        Entry::State(of) => format!("state of {of}"),
+        Entry::Registration(of) => format!("registration of {of}"),
+        Entry::Unknown(key) => format!("key {key}"),
+        // None of these is asked for.
+        Entry::Config(of) => format!("config of {of}"),
+        Entry::Template(id) => format!("template {id}"),
+        Entry::Monitoring(of) => format!("monitoring of {of}"),
+        Entry::Stack(of) => format!("stack of {of}"),
+        Entry::JobState(of) => format!("job state of {of}"),
+        Entry::Applied(of) => format!("plan of {of}"),
+        Entry::PlanMark => "plan mark".to_owned(),
     }
 }
 

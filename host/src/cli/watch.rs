@@ -12,6 +12,7 @@ use crate::domain::Json;
 use crate::store::{Event, Store};
 
 #[derive(clap::Args)]
+#[command(after_help = super::KEYS)]
 pub(super) struct Args {
     /// Show keys that begin with one of these.
     #[arg(value_name = "PREFIX", required = true)]
@@ -29,11 +30,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "REVISION")]
     after: Option<u64>,
     #[command(flatten)]
-    settings: flags::PlaceFlags,
+    settings: flags::StoreFlags,
 }
 
 pub(super) async fn watch(args: Args) -> Result<Answer> {
-    let store = entries::open(&load::named(&args.settings.0)?).await?;
+    let store = entries::open(&load::places(&args.settings.0)?).await?;
     let prefixes: Vec<_> = args.prefixes.iter().map(String::as_str).collect();
     let after = match args.after {
         Some(revision) => revision,

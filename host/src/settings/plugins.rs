@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, anyhow, bail, ensure};
 
-use super::{ENVIRONMENT, Flags, ROWS, Secret};
+use super::{ENVIRONMENT, Flags, Form, ROWS, Secret, number_from};
 
 const PREFIX: &str = "STOKEHOLD_PLUGIN_";
 /// Read by whoever looks for the settings file, before there are settings.
@@ -62,8 +62,10 @@ fn plugin(origin: &str, keys: toml::Table) -> Result<Plugin> {
                 }
             }
             ("config", _) => bail!("{origin} must be a table, as {{ key = \"value\" }}"),
-            ("call_ms_max", value) => plugin.call_ms_max = Some(limit(&origin, &value)?),
-            ("memory_bytes_max", value) => plugin.memory_bytes_max = Some(limit(&origin, &value)?),
+            ("call_ms_max", value) => plugin.call_ms_max = Some(limit(&origin, &key, &value)?),
+            ("memory_bytes_max", value) => {
+                plugin.memory_bytes_max = Some(limit(&origin, &key, &value)?);
+            }
             _ => bail!(
                 "{origin}: unknown key; known are http, config, call_ms_max, memory_bytes_max"
             ),
@@ -74,9 +76,16 @@ fn plugin(origin: &str, keys: toml::Table) -> Result<Plugin> {
 
 const HOSTS: &str = "must be a list of hosts, as [\"127.0.0.1:8004\"]";
 
-fn limit(origin: &str, value: &toml::Value) -> Result<u64> {
-    let number = value.as_integer().and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
-    number.ok_or_else(|| anyhow!("{origin} must be a whole number of at least 1"))
+/// A limit of one plugin, in the range of the host's setting of the same name.
+fn limit(origin: &str, key: &str, value: &toml::Value) -> Result<u64> {
+    let form = ROWS.iter().find(|row| row.name == key).map(|row| row.form);
+    let (least, most) = match form {
+        Some(Form::Number(least, most)) => (least, most),
+        _ => (1, u64::MAX),
+    };
+    let number = value.as_integer().and_then(|n| u64::try_from(n).ok());
+    let number = number.filter(|n| (least..=most).contains(n));
+    number.ok_or_else(|| anyhow!("{origin} must be {}", number_from(least, most)))
 }
 
 /// `--grant-http plugin=host:port`: one more grant.

@@ -109,7 +109,11 @@ fn a_refusal_names_source_and_key_and_says_what_is_allowed() {
         ("[plugins.a.config]\nk = 1", "s.toml: plugins.a.config.k must be a text in quotes"),
         (
             "[plugins.a]\ncall_ms_max = 0",
-            "plugins.a.call_ms_max must be a whole number of at least 1",
+            "s.toml: plugins.a.call_ms_max must be a whole number from 1 to 86400000",
+        ),
+        (
+            "[plugins.a]\nmemory_bytes_max = 4096",
+            "plugins.a.memory_bytes_max must be a whole number from 1048576 to 4294967296",
         ),
     ];
     for (text, expected) in cases {
@@ -190,6 +194,16 @@ fn a_variable_for_a_plugin_that_nobody_mentions_is_refused() {
     let variables = environment(&[("STOKEHOLD_PLUGIN_HEAT_WORKER_USER", "x")]);
     let said = Settings::from_sources(&Flags::default(), &variables, None).unwrap_err().to_string();
     assert!(said.contains("is for a plugin that nothing else mentions"), "{said}");
+}
+
+#[test]
+fn who_runs_no_plugin_is_not_troubled_by_what_is_said_about_plugins() {
+    let variables = environment(&[("STOKEHOLD_PLUGIN_HEAT_WORKER_USER", "x")]);
+    let file = "lease_ms = 2000\n[plugins.a]\nhttp = [\"no port\"]";
+    let read = |file| Settings::without_plugins(&Flags::default(), &variables, Some(("s", file)));
+    let settings = read(file).unwrap();
+    assert_eq!((settings.lease_ms, settings.plugins.len()), (2000, 0));
+    assert!(read("lease_ms = 1").is_err());
 }
 
 #[test]

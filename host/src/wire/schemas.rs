@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Context as _;
+use anyhow::anyhow;
 
 use super::clauses;
 use super::document::{self, Flaw, Object};
@@ -26,7 +26,7 @@ pub fn read(text: &[u8]) -> anyhow::Result<(Schemas, Vec<String>)> {
     let mut schemas = Vec::new();
     let mut complaints = Vec::new();
     let mut taken = BTreeSet::new();
-    for (index, json) in list.context("cannot read the schemas")?.into_iter().enumerate() {
+    for (index, json) in list.map_err(not_gohans)?.into_iter().enumerate() {
         let name = match json.get("id").and_then(Json::as_str) {
             Some(id) => format!("schema {id}"),
             None => format!("schema number {index}"),
@@ -37,6 +37,11 @@ pub fn read(text: &[u8]) -> anyhow::Result<(Schemas, Vec<String>)> {
         }
     }
     Ok((Schemas::new(schemas), complaints))
+}
+
+/// Whoever calls knows where the text came from, and names it.
+fn not_gohans(flaw: Flaw) -> anyhow::Error {
+    anyhow!("{flaw}; it must be what Gohan answers to GET /gohan/v0.1/schemas")
 }
 
 /// Of two schemas with the same id or prefix the first one counts.

@@ -43,7 +43,7 @@ fn host(json: Json) -> Fact {
 }
 
 fn text(facts: &[Fact]) -> String {
-    Picture::of(facts).text(10_000)
+    Picture::of(facts, &|host| host.get("pid").is_none()).text(10_000)
 }
 
 #[test]
@@ -126,5 +126,55 @@ fn a_target_without_prober_is_named_and_one_with_is_not() {
 #[test]
 fn an_entry_that_cannot_be_read_is_shown_not_hidden() {
     let broken = fact(Entry::Job("x".into()), Content::Unreadable("is not JSON".into()));
-    assert!(text(&[broken]).contains("unreadable"), "{}", text(&[]));
+    let said = text(&[broken]);
+    assert!(said.contains("unreadable      job x: is not JSON"), "{said}");
+}
+
+#[test]
+fn a_host_that_ended_without_a_word_is_no_running_host() {
+    let facts = [
+        host(json!({"pid": 1, "handlers": [{"name": "heat_worker"}]})),
+        job("a", &[], 0),
+        fact(Entry::Working("a".into()), Content::Host("h1".into())),
+    ];
+    let expected = "\
+no host is running (h1 ended without a word; the next one goes on with its jobs)
+jobs            a left behind by h1
+";
+    assert_eq!(text(&facts), expected);
+}
+
+#[test]
+fn a_job_between_two_looks_is_in_progress_and_one_that_nobody_can_do_says_so() {
+    let begun = Step {
+        template: TemplateId::new("port"),
+        checkpoint: Some(json!("s")),
+        wake_ms: 10_500,
+        trouble: String::new(),
+    };
+    let facts = |handler: &str| {
+        let step = fact(Entry::Step("a".into()), Content::Step(begun.clone()));
+        let host = host(json!({"handlers": [{"name": handler}]}));
+        text(&[host, job("a", &[], 0), place(Entry::Ready, "a"), step])
+    };
+    let said = facts("heat_worker");
+    assert!(said.contains("a in progress, looked at again in 0.5 s\n"), "{said}");
+    let said = facts("other");
+    assert!(said.contains("a ready, but no host has handler heat_worker\n"), "{said}");
+}
+
+#[test]
+fn a_job_that_waits_for_many_names_three() {
+    let ids = ["a", "b", "c", "d", "e"];
+    let mut facts: Vec<_> = ids.iter().map(|id| job(id, &[], 0)).collect();
+    facts.extend([job("z", &ids, 0), place(Entry::Waiting, "z")]);
+    let said = text(&facts);
+    assert!(said.contains("z waiting for a, b, c and 2 more\n"), "{said}");
+}
+
+#[test]
+fn what_others_say_does_not_steer_the_terminal() {
+    let broken = fact(Entry::Job("x".into()), Content::Unreadable("\u{1b}[2J\nhosts".into()));
+    let said = text(&[broken]);
+    assert!(said.contains("\\u{1b}[2J\\nhosts\n"), "{said}");
 }

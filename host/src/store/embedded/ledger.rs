@@ -1,6 +1,7 @@
 //! What happens inside one transaction of the file: compares, writes, leases, the bounds of the
 //! history.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Result, Transaction, TransactionBehavior, params};
@@ -23,6 +24,36 @@ struct Counters {
     history_bytes: i64,
 }
 
+/// Keys of which the writer remembers where their newest rows lie.
+const KNOWN_MAX: usize = 100_000;
+
+/// What the writer knows of the newest rows from one transaction of the file to the next, as long as no other
+/// process has written between them.
+#[derive(Default)]
+pub(super) struct Known {
+    newest: HashMap<Vec<u8>, Option<Newest>>,
+    /// `SQLite`'s number that changes with every commit of another process.
+    data_version: i64,
+}
+
+impl Known {
+    /// Forgets everything, as after a transaction that was not committed.
+    pub(super) fn clear(&mut self) {
+        self.newest.clear();
+    }
+
+    fn set(&mut self, key: &[u8], newest: Option<Newest>) {
+        if let Some(known) = self.newest.get_mut(key) {
+            *known = newest;
+            return;
+        }
+        if self.newest.len() >= KNOWN_MAX {
+            self.newest.clear();
+        }
+        self.newest.insert(key.to_owned(), newest);
+    }
+}
+
 /// Where the newest row of a key lies, and when the key came into being.
 #[derive(Clone, Copy)]
 struct Newest {
@@ -42,6 +73,7 @@ pub(super) struct Closed {
 /// One transaction of the file, which carries many of the callers'.
 pub(super) struct Ledger<'c> {
     tx: Transaction<'c>,
+    known: &'c mut Known,
     options: Options,
     begun: Counters,
     now: Counters,
@@ -50,8 +82,18 @@ pub(super) struct Ledger<'c> {
 
 impl<'c> Ledger<'c> {
     /// Begins; no other process writes until this ends.
-    pub(super) fn begin(connection: &'c mut Connection, options: Options) -> Result<Self> {
+    pub(super) fn begin(
+        connection: &'c mut Connection,
+        known: &'c mut Known,
+        options: Options,
+    ) -> Result<Self> {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let sql = "PRAGMA data_version";
+        let version = tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        if version != known.data_version {
+            known.clear();
+            known.data_version = version;
+        }
         let begun = tx
             .prepare_cached("SELECT revision, oldest, history_bytes FROM counter")?
             .query_row([], |row| {
@@ -61,7 +103,7 @@ impl<'c> Ledger<'c> {
                     history_bytes: row.get(2)?,
                 })
             })?;
-        Ok(Self { tx, options, begun, now: begun, rows: 0 })
+        Ok(Self { tx, known, options, begun, now: begun, rows: 0 })
     }
 
     /// Trims and commits. When this returns, everything is on disk.
@@ -114,7 +156,7 @@ impl<'c> Ledger<'c> {
         Ok(Ok(Outcome::Committed(self.now.revision.cast_unsigned())))
     }
 
-    fn holds(&self, compare: &Compare) -> Result<bool> {
+    fn holds(&mut self, compare: &Compare) -> Result<bool> {
         let newest = self.newest(compare.key().as_bytes())?;
         Ok(match compare {
             Compare::Absent(_) => newest.is_none(),
@@ -128,11 +170,17 @@ impl<'c> Ledger<'c> {
         })
     }
 
-    fn newest(&self, key: &[u8]) -> Result<Option<Newest>> {
-        self.tx
+    fn newest(&mut self, key: &[u8]) -> Result<Option<Newest>> {
+        if let Some(newest) = self.known.newest.get(key) {
+            return Ok(*newest);
+        }
+        let newest = self
+            .tx
             .prepare_cached("SELECT at, created FROM entry WHERE key = ?1")?
             .query_row([key], |row| Ok(Newest { at: row.get(0)?, created: row.get(1)? }))
-            .optional()
+            .optional()?;
+        self.known.set(key, newest);
+        Ok(newest)
     }
 
     /// The place of the first row of the next revision.
@@ -163,6 +211,7 @@ impl<'c> Ledger<'c> {
                 )?
                 .execute(params![key, at, created, lease])?;
         }
+        self.known.set(key, Some(Newest { at, created }));
         self.record(at, key, created, Some(value))
     }
 
@@ -170,6 +219,7 @@ impl<'c> Ledger<'c> {
     fn delete(&mut self, at: i64, key: &[u8]) -> Result<bool> {
         let Some(newest) = self.newest(key)? else { return Ok(false) };
         self.tx.prepare_cached("DELETE FROM entry WHERE key = ?1")?.execute([key])?;
+        self.known.set(key, None);
         self.forget(newest)?;
         self.record(at, key, 0, None)?;
         Ok(true)

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use super::Options;
 use super::checkpoint::Checkpoints;
 use super::folder::Turn;
-use super::ledger::{Closed, Ledger, next_end_ms};
+use super::ledger::{Closed, Known, Ledger, next_end_ms};
 use super::schema::explain;
 use crate::store::{LeaseId, Outcome, StoreError, Txn};
 
@@ -112,6 +112,7 @@ pub(super) struct Writer {
     pub(super) options: Options,
     pub(super) pace: Pace,
     pub(super) checkpoints: Checkpoints,
+    pub(super) known: Known,
 }
 
 /// When the writer has work of its own.
@@ -210,7 +211,7 @@ impl Writer {
     fn try_commit(&mut self, batch: &mut [Queued]) -> anyhow::Result<Closed> {
         let turn = self.turn.take().context("cannot take the turn to write")?;
         let write = || -> rusqlite::Result<Closed> {
-            let mut ledger = Ledger::begin(&mut self.connection, self.options)?;
+            let mut ledger = Ledger::begin(&mut self.connection, &mut self.known, self.options)?;
             drop(turn);
             let now_ms = now_ms();
             ledger.expire(now_ms)?;
@@ -219,7 +220,11 @@ impl Writer {
             }
             ledger.commit()
         };
-        write().map_err(|error| anyhow!(explain(&error)).context("cannot write store.db"))
+        let done = write();
+        if done.is_err() {
+            self.known.clear();
+        }
+        done.map_err(|error| anyhow!(explain(&error)).context("cannot write store.db"))
     }
 
     fn rest(&mut self) {

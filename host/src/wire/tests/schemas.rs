@@ -30,10 +30,10 @@ fn the_list_may_stand_bare_or_in_the_servers_answer() {
 #[test]
 fn a_text_that_is_no_list_of_schemas_is_an_error() {
     let table = [
-        ("", "cannot read the schemas: the value is not JSON: EOF"),
-        ("{}", "cannot read the schemas: schemas is missing"),
-        ("7", "cannot read the schemas: the value must be a list, but is a number"),
-        (r#"{"schemas": {}}"#, "cannot read the schemas: schemas must be a list, but is an object"),
+        ("", "the value is not JSON: EOF"),
+        ("{}", "schemas is missing"),
+        ("7", "the value must be a list, but is a number"),
+        (r#"{"schemas": {}}"#, "schemas must be a list, but is an object"),
     ];
     for (text, expected) in table {
         let error = format!("{:#}", read(text.as_bytes()).unwrap_err());
