@@ -26,7 +26,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use self::checkpoint::Checkpoints;
 use self::folder::Folder;
-use self::ledger::Ledger;
+use self::ledger::{Known, Ledger};
 use self::reader::Readers;
 use self::watch::{EmbeddedWatch, Watching};
 use self::writer::{Ask, Pace, Queued, Slot, Writer};
@@ -103,8 +103,9 @@ impl Embedded {
             let _held = turn.take().map_err(|error| folder.unusable(error.to_string()))?;
             schema::open_writer(&folder, options.file_bytes_max)?
         };
+        let mut known = Known::default();
         let mut begin = || {
-            let mut ledger = Ledger::begin(&mut connection, options)?;
+            let mut ledger = Ledger::begin(&mut connection, &mut known, options)?;
             if options.role == Role::Host {
                 ledger.end_hosts()?;
             }
@@ -127,6 +128,7 @@ impl Embedded {
             options,
             pace: Pace::after(&closed),
             checkpoints,
+            known,
         };
         let thread = std::thread::Builder::new().name("store writer".to_owned());
         let thread = thread.spawn(move || writer.run());
