@@ -2,6 +2,8 @@
 
 use stokehold_sdk::{Failure, Json, Output, Response};
 
+use crate::secrets::Secrets;
+
 /// Characters of an answer that is no JSON which are shown.
 const SHOWN_CHARS_MAX: usize = 300;
 
@@ -22,7 +24,7 @@ pub(crate) struct Shown {
 
 impl Shown {
     /// Reads the answer to a GET of a stack.
-    pub(crate) fn read(response: &Response) -> Option<Self> {
+    pub(crate) fn read(response: &Response, secrets: &Secrets) -> Option<Self> {
         let all = response.json()?;
         let stack = all.get("stack")?;
         let text = |key| stack.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
@@ -30,7 +32,7 @@ impl Shown {
         let shown = Self {
             id: text("id"),
             status: text("stack_status"),
-            reason: text("stack_status_reason"),
+            reason: secrets.hide(&text("stack_status_reason")),
             updated: text("updated_time"),
             outputs: outputs.into_iter().flatten().filter_map(output).collect(),
         };
@@ -74,39 +76,46 @@ pub(crate) fn error_type(response: &Response) -> Option<String> {
 }
 
 /// An answer that is no success, as a failure: with who said it, and in their words.
-pub(crate) fn failure(who: &str, response: &Response) -> Failure {
-    let words = format!("{who} answered {}", words(response));
-    match response.status {
+pub(crate) fn failure(who: &str, response: &Response, secrets: &Secrets) -> Failure {
+    let json = response.json().unwrap_or_default();
+    let said = said(&json).unwrap_or_else(|| {
+        let body = secrets.hide(&String::from_utf8_lossy(&response.body));
+        body.trim().chars().take(SHOWN_CHARS_MAX).collect()
+    });
+    worded(who, response.status, &said)
+}
+
+/// The same of one who is told passwords: a body that is not as documented is not shown.
+pub(crate) fn discreet_failure(who: &str, response: &Response) -> Failure {
+    let said = response.json().as_ref().and_then(said).unwrap_or_default();
+    worded(who, response.status, &said)
+}
+
+/// Which statuses another try may mend.
+fn worded(who: &str, status: u16, said: &str) -> Failure {
+    let mark = if said.is_empty() || said.starts_with(' ') { "" } else { ": " };
+    let words = format!("{who} answered {status}{mark}{said}");
+    match status {
         429 | 502 | 503 | 504 => Failure::Retry(words),
         _ => Failure::Fatal(words),
     }
 }
 
-/// `409 StackExists: The Stack (x) already exists.`
-fn words(response: &Response) -> String {
-    let json = response.json().unwrap_or_default();
+/// ` StackExists: The Stack (x) already exists.`, or the message alone where no kind is named.
+fn said(json: &Json) -> Option<String> {
     let error = json.get("error");
     let kind = error.and_then(|e| e.get("type")).and_then(Json::as_str);
-    let said = [
+    let texts = [
         error.and_then(|e| e.get("message")),
         json.get("explanation"),
         json.get("message"),
         json.get("title"),
     ];
-    let said = said.into_iter().flatten().filter_map(Json::as_str).find(|text| !text.is_empty());
-    let said = match said {
-        Some(text) => text.replace("<br />", " ").trim().to_owned(),
-        None if kind.is_some() => String::new(),
-        None => {
-            String::from_utf8_lossy(&response.body).trim().chars().take(SHOWN_CHARS_MAX).collect()
-        }
-    };
-    let mut words = response.status.to_string();
-    for (mark, part) in [(" ", kind.unwrap_or_default()), (": ", &said)] {
-        if !part.is_empty() {
-            words.push_str(mark);
-            words.push_str(part);
-        }
+    let text = texts.into_iter().flatten().filter_map(Json::as_str).find(|text| !text.is_empty());
+    let text = text.map(|text| text.replace("<br />", " ").trim().to_owned());
+    match (kind.filter(|kind| !kind.is_empty()), text) {
+        (None, text) => text,
+        (Some(kind), None) => Some(format!(" {kind}")),
+        (Some(kind), Some(text)) => Some(format!(" {kind}: {text}")),
     }
-    words
 }

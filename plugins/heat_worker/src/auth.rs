@@ -4,6 +4,7 @@ use serde_json::json;
 use stokehold_sdk::{Failure, Json, Method, Outside, Request};
 
 use crate::answer;
+use crate::secrets::Secrets;
 
 /// Where tokens are had, and for whom.
 pub(crate) struct Keystone {
@@ -23,7 +24,11 @@ pub(crate) struct Keystone {
 
 impl Keystone {
     /// A fresh token.
-    pub(crate) fn token(&self, outside: &dyn Outside) -> Result<String, Failure> {
+    pub(crate) fn token(
+        &self,
+        outside: &dyn Outside,
+        secrets: &Secrets,
+    ) -> Result<String, Failure> {
         let url = format!("{}/auth/tokens", self.url);
         let failed = |failure: Failure| {
             failure.reworded(|why| format!("cannot get a token from {}: {why}", self.url))
@@ -31,9 +36,12 @@ impl Keystone {
         let request = Request::new(Method::Post, url).json(&self.question());
         let response = outside.http(&request).map_err(|e| failed(e.into()))?;
         match (response.status, response.header("x-subject-token")) {
-            (200 | 201, Some(token)) => Ok(token.to_owned()),
+            (200 | 201, Some(token)) => {
+                secrets.add(token, "(token)");
+                Ok(token.to_owned())
+            }
             (200 | 201, None) => Err(failed(Failure::fatal("the answer has no X-Subject-Token"))),
-            _ => Err(failed(answer::failure("Keystone", &response))),
+            _ => Err(failed(answer::discreet_failure("Keystone", &response))),
         }
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, json};
 use stokehold_sdk::{Failure, Job, Json, jinja};
 
 /// `timeout_mins` where no param says otherwise.
-const TIMEOUT_MINS: u64 = 10;
+pub(crate) const TIMEOUT_MINS: u64 = 10;
 
 /// The body of an update; a creation has the stack's name besides. Params that begin with `jinja_`
 /// are the template's variables, `heat_timeout` is the minutes that Heat may take, all others are
@@ -36,7 +36,8 @@ pub(crate) fn of(job: &Job, params: Json) -> Result<Map<String, Json>, Failure> 
     Ok(body)
 }
 
-fn minutes(timeout: &Json) -> Result<u64, Failure> {
+/// What the param `heat_timeout` means.
+pub(crate) fn minutes(timeout: &Json) -> Result<u64, Failure> {
     let number = match timeout {
         Json::Null => Some(TIMEOUT_MINS),
         Json::String(text) => text.trim().parse().ok(),

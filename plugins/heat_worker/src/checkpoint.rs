@@ -39,6 +39,12 @@ pub(crate) struct Checkpoint {
     pub(crate) ran: bool,
     /// How often the stack was looked at without the action being seen.
     pub(crate) polls: u64,
+    /// For how many milliseconds it was waited between these looks.
+    pub(crate) unseen_ms: u64,
+    /// When this wait began, in seconds since 1970; 0 with `until_s`.
+    pub(crate) since_s: u64,
+    /// When Heat must have ended what runs, in seconds since 1970; 0 is not set yet.
+    pub(crate) until_s: u64,
     /// How often the job began anew because Heat was not as expected.
     pub(crate) rounds: u64,
 }
@@ -47,15 +53,24 @@ impl Checkpoint {
     /// The beginning.
     pub(crate) fn start() -> Self {
         let before = (String::new(), String::new());
-        let (ran, polls, rounds) = (false, 0, 0);
-        Self { phase: Phase::Look, stack: String::new(), before, ran, polls, rounds }
+        Self {
+            phase: Phase::Look,
+            stack: String::new(),
+            before,
+            ran: false,
+            polls: 0,
+            unseen_ms: 0,
+            since_s: 0,
+            until_s: 0,
+            rounds: 0,
+        }
     }
 
     /// An action was asked for on a stack that looked so.
     pub(crate) fn asked(&self, phase: Phase, shown: &Shown) -> Self {
         let before = (shown.status.clone(), shown.updated.clone());
         let stack = shown.id.clone();
-        Self { phase, stack, before, ran: false, polls: 0, rounds: self.rounds }
+        Self { phase, stack, before, rounds: self.rounds, ..Self::start() }
     }
 
     /// A stack is being created.
@@ -63,9 +78,23 @@ impl Checkpoint {
         Self { phase: Phase::Create, stack, ran: true, rounds: self.rounds, ..Self::start() }
     }
 
-    /// Looks again, as before.
+    /// Looks again, and what is waited for is the same.
     pub(crate) fn look(&self) -> Self {
+        let (since_s, until_s) = (self.since_s, self.until_s);
+        Self { since_s, until_s, ..self.look_afresh() }
+    }
+
+    /// Looks again, as what was waited for has come.
+    pub(crate) fn look_afresh(&self) -> Self {
         Self { rounds: self.rounds, ..Self::start() }
+    }
+
+    /// Heat has so many seconds from now, unless it was told before.
+    pub(crate) fn bounded(mut self, now_s: u64, limit_s: impl FnOnce() -> u64) -> Self {
+        if self.until_s == 0 {
+            (self.since_s, self.until_s) = (now_s, now_s.saturating_add(limit_s()));
+        }
+        self
     }
 
     /// Looks again, because Heat is not as expected.
@@ -79,14 +108,17 @@ impl Checkpoint {
         self
     }
 
-    /// The action was not seen.
-    pub(crate) fn unseen(mut self) -> Self {
+    /// The action was not seen; the next look is after so many milliseconds.
+    pub(crate) fn unseen(mut self, after_ms: u64) -> Self {
         self.polls += 1;
+        self.unseen_ms = self.unseen_ms.saturating_add(after_ms);
         self
     }
 
     /// Reads what `write` wrote; `None` for anything else.
     pub(crate) fn read(json: &Json) -> Option<Self> {
+        // Checkpoints of earlier releases lack some.
+        let number = |at: &str| json.pointer(at).and_then(Json::as_u64).unwrap_or_default();
         let text = |at: &str| Some(json.pointer(at)?.as_str()?.to_owned());
         let word = text("/phase")?;
         let (phase, _) = WORDS.into_iter().find(|(_, w)| *w == word)?;
@@ -100,6 +132,9 @@ impl Checkpoint {
             before: (text("/before/status")?, text("/before/updated")?),
             ran: json.pointer("/ran")?.as_bool()?,
             polls: json.pointer("/polls")?.as_u64()?,
+            unseen_ms: number("/unseen_ms"),
+            since_s: number("/since_s"),
+            until_s: number("/until_s"),
             rounds: json.pointer("/rounds")?.as_u64()?,
         })
     }
@@ -113,6 +148,9 @@ impl Checkpoint {
             "before": {"status": self.before.0, "updated": self.before.1},
             "ran": self.ran,
             "polls": self.polls,
+            "unseen_ms": self.unseen_ms,
+            "since_s": self.since_s,
+            "until_s": self.until_s,
             "rounds": self.rounds,
         })
     }

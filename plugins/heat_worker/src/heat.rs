@@ -6,12 +6,14 @@ use serde_json::Map;
 use stokehold_sdk::{Failure, Json, Method, Outside, Request, Response, path_segment};
 
 use crate::answer::{self, Shown};
+use crate::secrets::Secrets;
 use crate::settings::Settings;
 
 /// The stacks of one project.
 pub(crate) struct Heat<'a> {
     outside: &'a dyn Outside,
     settings: &'a Settings,
+    secrets: &'a Secrets,
     stacks_url: String,
     /// Fetched at the first request, and once more when it is refused.
     token: RefCell<Option<String>>,
@@ -36,10 +38,15 @@ pub(crate) enum Made {
 }
 
 impl<'a> Heat<'a> {
-    pub(crate) fn new(outside: &'a dyn Outside, settings: &'a Settings, tenant: &str) -> Self {
+    pub(crate) fn new(
+        outside: &'a dyn Outside,
+        settings: &'a Settings,
+        secrets: &'a Secrets,
+        tenant: &str,
+    ) -> Self {
         let stacks_url = format!("{}/{}/stacks", settings.heat_url, path_segment(tenant));
         let token = RefCell::new(settings.heat_token.clone());
-        Self { outside, settings, stacks_url, token }
+        Self { outside, settings, secrets, stacks_url, token }
     }
 
     /// The stack of this name, without its outputs. Heat answers with a redirect to name and id; it
@@ -53,6 +60,7 @@ impl<'a> Heat<'a> {
         let location = response.header("location").unwrap_or_default();
         let id = location.split('?').next().unwrap_or_default().rsplit('/').next();
         let Some(id) = id.filter(|id| !id.is_empty()) else {
+            let location = self.secrets.hide(location);
             let words = format!("cannot look up stack {name}: Heat redirects to {location:?}");
             return Err(Failure::Fatal(words));
         };
@@ -73,7 +81,7 @@ impl<'a> Heat<'a> {
     fn shown(&self, name: &str, response: &Response) -> Result<Option<Shown>, Failure> {
         match response.status {
             404 => Ok(None),
-            200 => match Shown::read(response) {
+            200 => match Shown::read(response, self.secrets) {
                 Some(shown) => Ok(Some(shown)),
                 None => Err(Failure::Fatal(format!(
                     "cannot look up stack {name}: the answer of {} shows no stack",
@@ -128,16 +136,8 @@ impl<'a> Heat<'a> {
     }
 
     fn refused(&self, what: &str, name: &str, response: &Response) -> Failure {
-        let failure = answer::failure("Heat", response);
-        failure.reworded(|why| self.without_token(format!("cannot {what} stack {name}: {why}")))
-    }
-
-    /// Whoever answers may repeat what was sent.
-    fn without_token(&self, words: String) -> String {
-        match self.token.borrow().as_deref() {
-            Some(token) if !token.is_empty() => words.replace(token, "(token)"),
-            _ => words,
-        }
+        let failure = answer::failure("Heat", response, self.secrets);
+        failure.reworded(|why| format!("cannot {what} stack {name}: {why}"))
     }
 
     fn send(&self, method: Method, path: &str, body: Option<&Json>) -> Result<Response, Failure> {
@@ -155,7 +155,7 @@ impl<'a> Heat<'a> {
     /// Without Keystone there is no token to be had: Heat may want none.
     fn renew_token(&self) -> Result<(), Failure> {
         if let Some(keystone) = &self.settings.keystone {
-            *self.token.borrow_mut() = Some(keystone.token(self.outside)?);
+            *self.token.borrow_mut() = Some(keystone.token(self.outside, self.secrets)?);
         }
         Ok(())
     }

@@ -8,10 +8,12 @@ mod auth;
 mod body;
 mod checkpoint;
 mod heat;
+mod secrets;
 mod settings;
 mod work;
 
-use stokehold_sdk::{Description, Failure, Grant, Host, Job, Json, Verdict, Worker, export_worker};
+use secrets::Secrets;
+use stokehold_sdk::{Description, Grant, Host, Job, Json, Verdict, Worker, export_worker};
 
 /// The handler.
 pub struct HeatWorker;
@@ -22,13 +24,16 @@ impl Worker for HeatWorker {
     }
 
     fn handle(host: &dyn Host, job: &Job, checkpoint: Option<Json>) -> Verdict {
-        let verdict = work::step(host, job, checkpoint.as_ref());
-        if let Err(Failure::Fatal(_)) = verdict {
+        let secrets = Secrets::default();
+        let verdict = work::step(host, &secrets, job, checkpoint.as_ref());
+        if verdict.is_err() {
+            // After trouble of the moment they count when it was the last try.
             host.report("heat_outputs", &Json::Array(Vec::new()));
             let state = format!("{}_ERROR", job.action.state_word());
             host.report("orchestration_state", &Json::String(state));
         }
-        verdict
+        // Whoever answers may repeat what was sent.
+        verdict.map_err(|failure| failure.reworded(|words| secrets.hide(&words)))
     }
 }
 

@@ -1,8 +1,11 @@
 //! What the operator sets.
 
-use stokehold_sdk::{Failure, Outside};
+use stokehold_sdk::{Failure, Outside, base_url};
 
 use crate::auth::Keystone;
+
+/// Fewer milliseconds between two looks would be a load on Heat.
+const POLL_MS_MIN: u64 = 10;
 
 /// All settings by name.
 const KEYS: &[&str] = &[
@@ -35,16 +38,21 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn read(outside: &dyn Outside) -> Result<Self, Failure> {
         let mut set = outside.settings(KEYS);
-        let address = |url: &str| url.trim_end_matches('/').to_owned();
+        let address = |key, url: &str| base_url("heat_worker", key, url);
         let heat_url = set.get("heat_url").ok_or_else(|| {
             Failure::fatal(
-                "setting heat_url of heat_worker is missing: it is the address of Heat without \
-                 the project, as in http://127.0.0.1:8004/v1",
+                "setting heat_url of heat_worker is missing (--config heat_worker.heat_url=… or \
+                 config under [plugins.heat_worker]): it is the address of Heat without the \
+                 project, as in http://127.0.0.1:8004/v1",
             )
         })?;
-        let heat_url = address(heat_url);
+        let heat_url = address("heat_url", heat_url)?;
         let poll_ms = match set.get("poll_ms") {
-            Some(text) => text.parse().map_err(|_| wrong("poll_ms", text, "milliseconds"))?,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|ms| *ms >= POLL_MS_MIN)
+                .ok_or_else(|| wrong("poll_ms", text, "milliseconds, 10 or more"))?,
             None => 1000,
         };
         let report_orchestration_state = match set.get("report_orchestration_state") {
@@ -62,7 +70,7 @@ impl Settings {
                     })
                 };
                 Some(Keystone {
-                    url: address(&url),
+                    url: address("keystone_url", &url)?,
                     user: part("keystone_user")?,
                     password: part("keystone_password")?,
                     project: part("keystone_project")?,

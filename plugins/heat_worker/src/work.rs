@@ -4,26 +4,39 @@ use serde_json::{Map, json};
 use stokehold_sdk::{Failure, Host, Job, Json, Level, Next, Output, Stack, Verdict};
 
 use crate::answer::Shown;
-use crate::body;
+use crate::body::{self, TIMEOUT_MINS};
 use crate::checkpoint::{Checkpoint, Phase};
 use crate::heat::{Asked, Heat, Made};
+use crate::secrets::Secrets;
 use crate::settings::Settings;
 
-/// How often the stack's old status is looked at before it counts as the new one.
+/// How often, and for how many milliseconds, the stack's old status is looked at before the action
+/// is asked for again.
 const UNSEEN_POLLS_MAX: u64 = 5;
+const UNSEEN_MS_MIN: u64 = 5000;
+/// Minutes that Heat may take beyond its own timeout.
+const GRACE_MINS: u64 = 5;
 /// How often a job begins anew because Heat was not as expected.
 const ROUNDS_MAX: u64 = 5;
 
 /// Does the next step of a job.
-pub(crate) fn step(host: &dyn Host, job: &Job, checkpoint: Option<&Json>) -> Verdict {
+pub(crate) fn step(
+    host: &dyn Host,
+    secrets: &Secrets,
+    job: &Job,
+    checkpoint: Option<&Json>,
+) -> Verdict {
     let settings = Settings::read(host)?;
+    secrets.add(settings.heat_token.as_deref().unwrap_or_default(), "(token)");
+    let password = settings.keystone.as_ref().map(|keystone| &*keystone.password);
+    secrets.add(password.unwrap_or_default(), "(password)");
     let tenant = job.resource_input.get("tenant_id").and_then(Json::as_str);
     let tenant = tenant.filter(|tenant| !tenant.is_empty()).ok_or_else(|| {
         let words = "has no tenant_id: it names the project of the stack";
         Failure::fatal(format!("{} {words}", job.target))
     })?;
     let name = format!("{}_{}", job.target.resource_type, job.target.resource_id);
-    let heat = Heat::new(host, &settings, tenant);
+    let heat = Heat::new(host, &settings, secrets, tenant);
     let work = Work { host, job, heat, settings: &settings, tenant, name };
     let checkpoint = match checkpoint.map(Checkpoint::read) {
         None => Checkpoint::start(),
@@ -33,6 +46,7 @@ pub(crate) fn step(host: &dyn Host, job: &Job, checkpoint: Option<&Json>) -> Ver
             Checkpoint::start()
         }
     };
+    let checkpoint = checkpoint.bounded(work.now_s(), || work.limit_s());
     match checkpoint.phase {
         Phase::Look => work.look(&checkpoint),
         Phase::Create => work.creating(&checkpoint),
@@ -52,10 +66,6 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn look(&self, at: &Checkpoint) -> Verdict {
-        if at.rounds > ROUNDS_MAX {
-            let words = "something else keeps changing it, or Heat accepts and does nothing";
-            return Err(Failure::fatal(format!("cannot get hold of stack {}: {words}", self.name)));
-        }
         // Whoever is to take down needs neither params nor a template that can be rendered.
         let takes_down = self.job.action.takes_down();
         let body = if takes_down { Map::new() } else { self.body()? };
@@ -64,7 +74,7 @@ impl Work<'_> {
             None => self.create(at, body),
             Some(shown) if takes_down || shown.status == "DELETE_FAILED" => self.delete(at, &shown),
             // An update is refused meanwhile, and what runs may be an earlier call's own doing.
-            Some(shown) if shown.is_running() => Ok(self.wait(&at.look())),
+            Some(shown) if shown.is_running() => self.still(&at.look(), &shown),
             Some(shown) => self.update(at, &shown, body),
         }
     }
@@ -78,7 +88,7 @@ impl Work<'_> {
         match self.heat.create(&self.name, body)? {
             Made::Begun(id) if id.is_empty() => Ok(self.wait(&at.look())),
             Made::Begun(id) => Ok(self.wait(&at.creating(id))),
-            Made::Exists => Ok(self.wait(&at.anew())),
+            Made::Exists => self.again(at),
         }
     }
 
@@ -86,8 +96,8 @@ impl Work<'_> {
         self.say(Level::Info, "updating");
         match self.heat.update(&self.name, &shown.id, body)? {
             Asked::Accepted => Ok(self.wait(&at.asked(Phase::Update, shown))),
-            Asked::Busy => Ok(self.wait(&at.look())),
-            Asked::Missing => Ok(self.wait(&at.anew())),
+            Asked::Busy => self.still(&at.look(), shown),
+            Asked::Missing => self.again(at),
         }
     }
 
@@ -99,7 +109,7 @@ impl Work<'_> {
         self.say(Level::Info, "deleting");
         match self.heat.delete(&self.name, &shown.id)? {
             Asked::Accepted => Ok(self.wait(&asked)),
-            Asked::Busy => Ok(self.wait(&at.look())),
+            Asked::Busy => self.still(&at.look(), shown),
             Asked::Missing => Ok(self.gone(at)),
         }
     }
@@ -107,32 +117,27 @@ impl Work<'_> {
     fn creating(&self, at: &Checkpoint) -> Verdict {
         match self.heat.show_plain(&self.name, &at.stack)? {
             Some(shown) if shown.is_running() && shown.status != "DELETE_IN_PROGRESS" => {
-                Ok(self.wait(at))
+                self.still(at, &shown)
             }
             Some(shown) if !shown.status.starts_with("DELETE_") => self.settled(at, &shown),
-            _ => Ok(self.wait(&at.anew())),
+            _ => self.again(at),
         }
     }
 
     fn updating(&self, at: Checkpoint) -> Verdict {
         let shown = match self.heat.show_plain(&self.name, &at.stack)? {
             Some(shown) if !shown.status.starts_with("DELETE_") => shown,
-            _ => return Ok(self.wait(&at.anew())),
+            _ => return self.again(&at),
         };
         if shown.is_running() {
-            return Ok(self.wait(&at.running()));
-        }
-        let moved = (&shown.status, &shown.updated) != (&at.before.0, &at.before.1);
-        let is_update = shown.status.starts_with("UPDATE_");
-        if at.ran || (moved && is_update) {
-            return self.settled(&at, &shown);
-        }
-        if at.polls < UNSEEN_POLLS_MAX {
-            return Ok(self.wait(&at.unseen()));
+            return self.still(&at.running(), &shown);
         }
         // Heat's clock ticks in seconds: an update right after another ends with the same status
-        // and time.
-        if is_update { self.settled(&at, &shown) } else { Ok(self.wait(&at.anew())) }
+        // and time. Then it is asked for once more, as it may as well not have begun.
+        if at.ran || (moved(&at, &shown) && shown.status.starts_with("UPDATE_")) {
+            return self.settled(&at, &shown);
+        }
+        self.unseen(at)
     }
 
     /// After a deletion was asked for, only `DELETE_*` counts: a creation that it breaks off shows
@@ -143,17 +148,16 @@ impl Work<'_> {
         };
         match shown.status.as_str() {
             "DELETE_COMPLETE" => Ok(self.gone(&at)),
-            "DELETE_IN_PROGRESS" => Ok(self.wait(&at.running())),
-            "DELETE_FAILED" if at.ran || at.before.0 != shown.status => self.failed(&shown),
-            _ if at.polls < UNSEEN_POLLS_MAX || shown.is_running() => Ok(self.wait(&at.unseen())),
-            "DELETE_FAILED" => self.failed(&shown),
-            _ => Ok(self.wait(&at.anew())),
+            "DELETE_IN_PROGRESS" => self.still(&at.running(), &shown),
+            "DELETE_FAILED" if at.ran || moved(&at, &shown) => self.failed(&shown),
+            _ if shown.is_running() => self.still(&at, &shown),
+            _ => self.unseen(at),
         }
     }
 
     /// An old stack is out of the way.
     fn gone(&self, at: &Checkpoint) -> Next {
-        if self.job.action.takes_down() { self.taken_down() } else { self.wait(&at.look()) }
+        if self.job.action.takes_down() { self.taken_down() } else { self.wait(&at.look_afresh()) }
     }
 
     fn settled(&self, at: &Checkpoint, shown: &Shown) -> Verdict {
@@ -163,7 +167,7 @@ impl Work<'_> {
         match self.heat.show(&self.name, &at.stack)? {
             Some(full) if full.is_up() => Ok(self.put_up(full)),
             // Something else began between the two looks.
-            _ => Ok(self.wait(&at.anew())),
+            _ => self.again(at),
         }
     }
 
@@ -193,6 +197,13 @@ impl Work<'_> {
     }
 
     fn failed(&self, shown: &Shown) -> Verdict {
+        self.publish_failed(shown);
+        let reason = if shown.reason.is_empty() { "no reason given" } else { &shown.reason };
+        let what = if shown.is_failed() { "is" } else { "ended as" };
+        Err(Failure::fatal(format!("stack {} {what} {}: {reason}", self.name, shown.status)))
+    }
+
+    fn publish_failed(&self, shown: &Shown) {
         // What an earlier version put out is still there for those who refer to it.
         let known = self.host.find_stack(&self.job.target).ok().flatten().unwrap_or_default();
         self.host.publish(&Stack {
@@ -202,9 +213,51 @@ impl Work<'_> {
             status_reason: shown.reason.clone(),
             outputs: known.outputs,
         });
-        let reason = if shown.reason.is_empty() { "no reason given" } else { &shown.reason };
-        let what = if shown.is_failed() { "is" } else { "ended as" };
-        Err(Failure::fatal(format!("stack {} {what} {}: {reason}", self.name, shown.status)))
+    }
+
+    /// Heat is at it: waits, but not for ever.
+    fn still(&self, at: &Checkpoint, shown: &Shown) -> Verdict {
+        // What was asked for in this call has its own time.
+        if at.until_s == 0 || self.now_s() < at.until_s {
+            return Ok(self.wait(at));
+        }
+        self.publish_failed(shown);
+        let mins = self.now_s().saturating_sub(at.since_s) / 60;
+        let still = format!("is still {} after {mins} min", shown.status);
+        Err(Failure::fatal(format!("stack {} {still}: Heat does not end it", self.name)))
+    }
+
+    /// What was asked for is not to be seen: looks on for a while, then asks again.
+    fn unseen(&self, at: Checkpoint) -> Verdict {
+        if at.polls < UNSEEN_POLLS_MAX || at.unseen_ms < UNSEEN_MS_MIN {
+            return Ok(self.wait(&at.unseen(self.settings.poll_ms)));
+        }
+        self.again(&at)
+    }
+
+    /// Begins anew. When that was of no use too often, the checkpoint stays: another try looks
+    /// whether Heat has come to it meanwhile.
+    fn again(&self, at: &Checkpoint) -> Verdict {
+        if at.rounds < ROUNDS_MAX {
+            return Ok(self.wait(&at.anew()));
+        }
+        let words = "something else keeps changing it, or Heat accepts and does nothing";
+        Err(Failure::retry(format!("cannot get hold of stack {}: {words}", self.name)))
+    }
+
+    fn now_s(&self) -> u64 {
+        self.host.now_ms() / 1000
+    }
+
+    /// Seconds until Heat must have ended an action.
+    fn limit_s(&self) -> u64 {
+        let given = if self.job.action.takes_down() {
+            None
+        } else {
+            // A param that cannot be had stops the job where the request is made.
+            self.host.resolve("heat_timeout").ok().and_then(|given| body::minutes(&given).ok())
+        };
+        given.unwrap_or(TIMEOUT_MINS).saturating_add(GRACE_MINS).saturating_mul(60)
     }
 
     fn report_state(&self, status: &str) {
@@ -220,6 +273,11 @@ impl Work<'_> {
     fn say(&self, level: Level, what: &str) {
         self.host.log(level, &format!("{what} stack {}", self.name));
     }
+}
+
+/// Whether the stack looks other than when the action was asked for.
+fn moved(at: &Checkpoint, shown: &Shown) -> bool {
+    (&shown.status, &shown.updated) != (&at.before.0, &at.before.1)
 }
 
 fn reported(output: &Output) -> Json {

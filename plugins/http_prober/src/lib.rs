@@ -1,8 +1,8 @@
 //! `http_prober`: whether virtual networks and interfaces are up, as Contrail's analytics knows.
 
 use stokehold_sdk::{
-    Failure, Grant, Json, Method, Outside, Prober, Probing, Request, Subject, export_prober,
-    path_segment,
+    Failure, Grant, Json, Method, Outside, Prober, Probing, Request, Subject, base_url,
+    export_prober, path_segment,
 };
 
 /// The setting that says where analytics is.
@@ -56,10 +56,12 @@ fn url(host: &dyn Outside, subject: &Subject) -> Result<String, Failure> {
     let settings = host.settings(&[URL]);
     let base = settings.get(URL).ok_or_else(|| {
         Failure::fatal(format!(
-            "setting {URL} of http_prober is missing: it is the address of Contrail's analytics, \
-             as in http://127.0.0.1:8081"
+            "setting {URL} of http_prober is missing (--config http_prober.{URL}=… or config under \
+             [plugins.http_prober]): it is the address of Contrail's analytics, as in \
+             http://127.0.0.1:8081"
         ))
     })?;
+    let base = base_url("http_prober", URL, base)?;
     let kind = KINDS.iter().find(|(kind, _)| *kind == subject.kind).ok_or_else(|| {
         Failure::fatal(format!(
             "{} is of kind {}, which is unknown here",
@@ -69,7 +71,6 @@ fn url(host: &dyn Outside, subject: &Subject) -> Result<String, Failure> {
     let name = fq_name(&subject.properties).ok_or_else(|| {
         Failure::fatal(format!("{} of {} has no fq_name", subject.name, subject.of))
     })?;
-    let base = base.trim_end_matches('/');
     Ok(format!("{base}/analytics/uves/{}/{}?flat", kind.1, path_segment(&name)))
 }
 

@@ -78,9 +78,14 @@ fn what_cannot_be_asked_is_final() {
         assert_eq!(failure, Failure::fatal(words));
     };
     let named = json!({"fq_name": "a"});
-    let words = "setting analytics_url of http_prober is missing: it is the address of Contrail's \
-                 analytics, as in http://127.0.0.1:8081";
+    let words = "setting analytics_url of http_prober is missing (--config \
+                 http_prober.analytics_url=… or config under [plugins.http_prober]): it is the \
+                 address of Contrail's analytics, as in http://127.0.0.1:8081";
     check(&ScriptedHost::new(), "virtual_network", named.clone(), words);
+    let words = "setting analytics_url of http_prober holds an @: it wants an address without user \
+                 and password, as in http://127.0.0.1:8004";
+    let host_of_user = ScriptedHost::new().setting("analytics_url", "http://me:hidden@a/");
+    check(&host_of_user, "virtual_network", named.clone(), words);
     check(&host(), "switch", named, "vmi is of kind switch, which is unknown here");
     for fq_name in [Json::Null, json!(""), json!([]), json!(["a", 1]), json!(5)] {
         let words = "vmi of port:p1 has no fq_name";

@@ -1,6 +1,7 @@
 //! What a plugin is, and what it may ask of its host.
 
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::{
     Description, Failure, HttpError, Job, Json, Level, Mapping, NamedError, ParamError, Probing,
@@ -45,6 +46,13 @@ pub trait Outside {
 
 /// What a worker may ask. What it sets is committed with its verdict, never before.
 pub trait Host: Outside {
+    /// The time by the machine's clock, in milliseconds since 1970. The next call of a job may be
+    /// made by another machine, whose clock differs.
+    fn now_ms(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// The names of all params, in alphabetical order.
     fn param_names(&self) -> Vec<String>;
 

@@ -136,9 +136,14 @@ impl From<HttpError> for Failure {
     }
 }
 
-/// A text as one segment of a path: all but letters, digits and `-._~:` is percent-encoded.
+/// A text as one segment of a path: all but letters, digits and `-._~:` is percent-encoded, and so
+/// are the dots of `.` and `..`, which would lead elsewhere.
 pub fn path_segment(text: &str) -> String {
     use fmt::Write as _;
+
+    if matches!(text, "." | "..") {
+        return text.replace('.', "%2E");
+    }
 
     let mut segment = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -151,6 +156,34 @@ pub fn path_segment(text: &str) -> String {
     segment
 }
 
+/// The address in a setting of a plugin, without final slashes. One with a user in it is refused,
+/// and not quoted: it may hold a password.
+pub fn base_url(plugin: &str, setting: &str, url: &str) -> Result<String, Failure> {
+    if url.contains('@') {
+        return Err(Failure::fatal(format!(
+            "setting {setting} of {plugin} holds an @: it wants an address without user and \
+             password, as in http://127.0.0.1:8004"
+        )));
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// What a plugin hears that asked a host it was not granted.
+#[cfg(any(test, target_family = "wasm"))]
+pub(crate) fn not_granted(plugin: &str, authority: &str, https: bool) -> String {
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let has_port = host.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
+    let port = match (has_port, https) {
+        (true, _) => "",
+        (false, true) => ":443",
+        (false, false) => ":80",
+    };
+    format!(
+        "{host}{port} is not granted: add it to http under [plugins.{plugin}] in stokehold.toml, \
+         or --grant-http {plugin}={host}{port}"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +192,39 @@ mod tests {
     fn a_segment_holds_nothing_that_a_path_gives_a_meaning() {
         assert_eq!(path_segment("port_a-1.b~:c"), "port_a-1.b~:c");
         assert_eq!(path_segment("a b/c?d:e%ż"), "a%20b%2Fc%3Fd:e%25%C5%BC");
+        assert_eq!(path_segment("."), "%2E");
+        assert_eq!(path_segment(".."), "%2E%2E");
+        assert_eq!(path_segment("..."), "...");
+    }
+
+    #[test]
+    fn an_address_with_a_user_is_refused_and_not_quoted() {
+        assert_eq!(base_url("p", "url", "http://a:1/v1//"), Ok("http://a:1/v1".to_owned()));
+        for url in ["http://me:hidden@a:1", "me:hidden@a", "http://me:hid/den@a"] {
+            let failure = base_url("p", "url", url).unwrap_err();
+            let words = "setting url of p holds an @: it wants an address without user and \
+                         password, as in http://127.0.0.1:8004";
+            assert_eq!(failure, Failure::fatal(words));
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_not_granted_is_named_with_its_port_and_the_setting() {
+        let cases = [
+            ("127.0.0.1:18004", false, "127.0.0.1:18004"),
+            ("heat", false, "heat:80"),
+            ("heat", true, "heat:443"),
+            ("[::1]", true, "[::1]:443"),
+            ("[::1]:5", false, "[::1]:5"),
+            ("me:hidden@heat", false, "heat:80"),
+        ];
+        for (authority, https, named) in cases {
+            let words = format!(
+                "{named} is not granted: add it to http under [plugins.heat_worker] in \
+                 stokehold.toml, or --grant-http heat_worker={named}"
+            );
+            assert_eq!(not_granted("heat_worker", authority, https), words);
+        }
     }
 
     #[test]

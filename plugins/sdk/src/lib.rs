@@ -40,7 +40,7 @@ pub use contract::{
 };
 pub use failure::{Failure, NamedError, OutputFault, ParamError, Verdict};
 pub use host::{Host, Outside, Prober, Worker};
-pub use http::{HttpError, Method, Request, Response, path_segment};
+pub use http::{HttpError, Method, Request, Response, base_url, path_segment};
 
 /// A JSON value.
 pub type Json = serde_json::Value;

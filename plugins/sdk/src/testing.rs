@@ -4,7 +4,7 @@
 // It fails the test that uses it.
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
@@ -80,6 +80,7 @@ pub struct ScriptedHost {
     script: RefCell<VecDeque<Exchange>>,
     network: Option<Network>,
     seen: RefCell<Seen>,
+    now_ms: Cell<u64>,
 }
 
 /// Answers requests in place of a script.
@@ -162,6 +163,11 @@ impl ScriptedHost {
         self
     }
 
+    /// Lets time pass: the clock stands still otherwise. It begins at 0.
+    pub fn pass_ms(&self, ms: u64) {
+        self.now_ms.set(self.now_ms.get() + ms);
+    }
+
     /// What the plugin did until now.
     pub fn seen(&self) -> Seen {
         self.seen.borrow().clone()
@@ -211,6 +217,10 @@ impl Outside for ScriptedHost {
 }
 
 impl Host for ScriptedHost {
+    fn now_ms(&self) -> u64 {
+        self.now_ms.get()
+    }
+
     fn param_names(&self) -> Vec<String> {
         self.params.keys().cloned().collect()
     }

@@ -122,15 +122,14 @@ fn a_deletion_that_fails_is_final_whether_it_was_seen_running_or_not() {
     let (failure, seen) = failed(host, Action::Delete);
     assert_eq!(failure, words);
     assert_eq!(seen.reports["orchestration_state"], "DELETE_ERROR");
-    let mut host = asked("DELETE_FAILED");
-    for _ in 0..6 {
-        host = host.expect(Method::Get, PLAIN, stack("DELETE_FAILED", None));
-    }
+    let host = asked("DELETE_FAILED")
+        .expect(Method::Get, PLAIN, stack("DELETE_FAILED", None))
+        .expect(Method::Get, PLAIN, stack("DELETE_FAILED", Some("1")));
     assert_eq!(failed(host, Action::Delete).0, words);
 }
 
 #[test]
-fn a_failure_is_reported_by_the_jobs_action_and_another_try_is_not() {
+fn a_failure_is_reported_by_the_jobs_action_even_if_another_try_may_help() {
     for (action, state) in [
         (Action::Create, "CREATE_ERROR"),
         (Action::Modify, "MODIFY_ERROR"),
@@ -141,7 +140,10 @@ fn a_failure_is_reported_by_the_jobs_action_and_another_try_is_not() {
         assert_eq!(failed(host, action).1.reports["orchestration_state"], state);
     }
     let host = host().expect(Method::Get, NAME, no_answer());
-    assert!(failed(host, Action::Create).1.reports.is_empty());
+    let (failure, seen) = failed(host, Action::Create);
+    assert!(matches!(failure, Failure::Retry(_)), "{failure:?}");
+    assert_eq!(seen.reports["orchestration_state"], "CREATE_ERROR");
+    assert_eq!(seen.reports["heat_outputs"], json!([]));
 }
 
 #[test]
@@ -179,13 +181,24 @@ fn what_is_not_set_is_named() {
     };
     check(
         &ScriptedHost::new(),
-        "setting heat_url of heat_worker is missing: it is the address of Heat without the \
-         project, as in http://127.0.0.1:8004/v1",
+        "setting heat_url of heat_worker is missing (--config heat_worker.heat_url=… or config \
+         under [plugins.heat_worker]): it is the address of Heat without the project, as in \
+         http://127.0.0.1:8004/v1",
     );
-    check(
-        &host().setting("poll_ms", "soon"),
-        "setting poll_ms of heat_worker is \"soon\": it wants milliseconds",
-    );
+    for poll_ms in ["soon", "9"] {
+        let words = "it wants milliseconds, 10 or more";
+        let words = format!("setting poll_ms of heat_worker is {poll_ms:?}: {words}");
+        check(&host().setting("poll_ms", poll_ms), &words);
+    }
+    for key in ["heat_url", "keystone_url"] {
+        let words = "it wants an address without user and password, as in http://127.0.0.1:8004";
+        let words = format!("setting {key} of heat_worker holds an @: {words}");
+        let host = host()
+            .setting("keystone_user", "heat")
+            .setting("keystone_password", "hidden")
+            .setting("keystone_project", "admin");
+        check(&host.setting(key, "http://me:hidden@heat/v1"), &words);
+    }
     check(
         &host().setting("report_orchestration_state", "yes"),
         "setting report_orchestration_state of heat_worker is \"yes\": it wants true or false",
@@ -210,80 +223,5 @@ fn a_checkpoint_of_someone_else_begins_anew_and_is_logged() {
         let verdict = HeatWorker::handle(&host, &a_job(Action::Delete), Some(checkpoint));
         assert_eq!(verdict, Ok(Next::Completed));
         assert_eq!(host.finish().log[0].0, Level::Warn);
-    }
-}
-
-mod keystone {
-    use super::*;
-
-    const TOKENS: &str = "http://keystone/v3/auth/tokens";
-
-    fn host() -> ScriptedHost {
-        ScriptedHost::new()
-            .setting("heat_url", "http://heat/v1")
-            .setting("keystone_url", "http://keystone/v3/")
-            .setting("keystone_user", "heat")
-            .setting("keystone_password", "hidden")
-            .setting("keystone_project", "admin")
-    }
-
-    #[allow(clippy::unnecessary_wraps)] // It stands beside answers that are errors.
-    fn token(text: &str) -> Answer {
-        let mut response = answer(201, json!({"token": {}})).unwrap();
-        response.headers.push(("X-Subject-Token".to_owned(), text.to_owned()));
-        Ok(response)
-    }
-
-    fn sent(seen: &Seen, at: usize) -> &str {
-        let found = seen.requests[at].headers.iter().find(|(name, _)| name == "x-auth-token");
-        &found.unwrap().1
-    }
-
-    #[test]
-    fn a_token_is_had_by_password() {
-        let host =
-            host().expect(Method::Post, TOKENS, token("one")).expect(Method::Get, NAME, missing());
-        let seen = completed(host, Action::Delete);
-        let user = &seen.body(0)["auth"]["identity"]["password"]["user"];
-        let expected = json!({"name": "heat", "domain": {"name": "Default"}, "password": "hidden"});
-        assert_eq!(*user, expected);
-        let project = json!({"name": "admin", "domain": {"name": "Default"}});
-        assert_eq!(seen.body(0)["auth"]["scope"]["project"], project);
-        assert_eq!(sent(&seen, 1), "one");
-    }
-
-    #[test]
-    fn a_token_that_is_refused_is_replaced_once() {
-        let host_a = host()
-            .setting("heat_token", "old")
-            .expect(Method::Get, NAME, answer(401, Json::Null))
-            .expect(Method::Post, TOKENS, token("new"))
-            .expect(Method::Get, NAME, missing());
-        assert_eq!(sent(&completed(host_a, Action::Delete), 2), "new");
-        let host_b = host()
-            .expect(Method::Post, TOKENS, token("one"))
-            .expect(Method::Get, NAME, answer(401, Json::Null))
-            .expect(Method::Post, TOKENS, token("two"))
-            .expect(Method::Get, NAME, answer(401, Json::Null));
-        let words = "cannot look up stack port_p1: Heat answered 401";
-        assert_eq!(failed(host_b, Action::Delete).0, Failure::fatal(words));
-    }
-
-    #[test]
-    fn a_keystone_that_gives_none_is_named() {
-        let refusal = answer(401, json!({"error": {"message": "wrong password"}}));
-        let start = "cannot get a token from http://keystone/v3: ";
-        for (given, failure) in [
-            (no_answer(), Failure::retry(format!("{start}connection refused"))),
-            (answer(503, Json::Null), Failure::retry(format!("{start}Keystone answered 503"))),
-            (refusal, Failure::fatal(format!("{start}Keystone answered 401: wrong password"))),
-            (
-                answer(201, Json::Null),
-                Failure::fatal(format!("{start}the answer has no X-Subject-Token")),
-            ),
-        ] {
-            let host = host().expect(Method::Post, TOKENS, given);
-            assert_eq!(failed(host, Action::Delete).0, failure);
-        }
     }
 }

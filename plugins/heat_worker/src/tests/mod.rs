@@ -3,11 +3,15 @@
 mod failing;
 mod recorded;
 mod repeated;
+mod secret;
 mod settling;
+mod waiting;
 
 use serde_json::json;
 use stokehold_sdk::testing::{Answer, ScriptedHost, Seen, answer, job, redirect};
-use stokehold_sdk::{Action, Failure, Job, Json, Method, Next, ResourceRef, Verdict, Worker};
+use stokehold_sdk::{
+    Action, Failure, Job, Json, Method, Next, ResourceRef, Response, Verdict, Worker,
+};
 
 use super::HeatWorker;
 
@@ -68,6 +72,7 @@ fn run(host: &ScriptedHost, job: &Job) -> Verdict {
             Next::Completed => return Ok(Next::Completed),
             Next::Pending { checkpoint: next, after_ms } => {
                 assert_eq!(after_ms, 1000);
+                host.pass_ms(after_ms);
                 checkpoint = Some(next);
             }
         }

@@ -25,7 +25,8 @@ impl<T: Worker> handler::Guest for ExportedWorker<T> {
             };
             let input = parse("resource_input", &given.resource_input)?;
             let checkpoint = checkpoint.map(|c| parse("checkpoint", &c)).transpose()?;
-            T::handle(&Imports, &job(given, input), checkpoint)
+            let host = Imports { plugin: || T::describe().name };
+            T::handle(&host, &job(given, input), checkpoint)
         })();
         match verdict {
             Ok(going_on) => next(going_on),
@@ -46,6 +47,7 @@ impl<T: Prober> prober::Guest for ExportedProber<T> {
         let properties = serde_json::from_str(&given.properties).map_err(|e| {
             Failure::fatal(format!("cannot read properties of {}: {e}", given.name))
         })?;
-        Ok(T::probe(&Imports, &subject(given, properties))?)
+        let host = Imports { plugin: || T::describe().name };
+        Ok(T::probe(&host, &subject(given, properties))?)
     }
 }

@@ -7,6 +7,7 @@ use wasip2::http::types::{
 };
 use wasip2::io::streams::{InputStream, StreamError};
 
+use crate::http::not_granted;
 use crate::{HttpError, Method, Request, Response};
 
 /// What an output stream takes at once.
@@ -14,11 +15,19 @@ const WRITE_BYTES_MAX: usize = 4096;
 /// What is asked of an input stream at once.
 const READ_BYTES_MAX: u64 = 65_536;
 
-pub(super) fn send(request: &Request) -> Result<Response, HttpError> {
+/// Sends it. The plugin's name is asked for when the host denies the request.
+pub(super) fn send(request: &Request, plugin: fn() -> String) -> Result<Response, HttpError> {
+    let failed = |code: &ErrorCode| match code {
+        ErrorCode::HttpRequestDenied => {
+            let https = request.url.starts_with("https:");
+            refused(&not_granted(&plugin(), authority(&request.url), https))
+        }
+        other => failed(other),
+    };
     let (outgoing, options) = prepare(request)?;
     let body = outgoing.body().map_err(|()| refused("the request takes no body"))?;
     let future = outgoing_handler::handle(outgoing, Some(options)).map_err(|e| failed(&e))?;
-    write(body, &request.body)?;
+    write(body, &request.body).map_err(|e| failed(&e))?;
     future.subscribe().block();
     // The outer layers say "not ready" and "taken already", neither of which can be after waiting
     // once.
@@ -34,8 +43,8 @@ fn prepare(request: &Request) -> Result<(OutgoingRequest, RequestOptions), HttpE
         Some(("https", rest)) => (Scheme::Https, rest),
         _ => return Err(refused(&format!("{url} is no http or https address"))),
     };
-    let path_at = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(path_at);
+    let authority = authority(url);
+    let path = rest.strip_prefix(authority).unwrap_or_default();
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
 
     let headers: Vec<_> = request
@@ -63,6 +72,12 @@ fn prepare(request: &Request) -> Result<(OutgoingRequest, RequestOptions), HttpE
     Ok((outgoing, options))
 }
 
+/// `127.0.0.1:8004` of `http://127.0.0.1:8004/v1`.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?']).next().unwrap_or_default()
+}
+
 fn method(method: Method) -> WasiMethod {
     match method {
         Method::Get => WasiMethod::Get,
@@ -73,9 +88,9 @@ fn method(method: Method) -> WasiMethod {
     }
 }
 
-fn write(body: OutgoingBody, bytes: &[u8]) -> Result<(), HttpError> {
+fn write(body: OutgoingBody, bytes: &[u8]) -> Result<(), ErrorCode> {
     if !bytes.is_empty() {
-        let stream = body.write().map_err(|()| refused("the request takes no body"))?;
+        let stream = body.write().map_err(|()| no_body())?;
         for piece in bytes.chunks(WRITE_BYTES_MAX) {
             // A server may answer and hang up before it has read all: its answer tells more than
             // this error.
@@ -84,7 +99,11 @@ fn write(body: OutgoingBody, bytes: &[u8]) -> Result<(), HttpError> {
             }
         }
     }
-    OutgoingBody::finish(body, None).map_err(|e| failed(&e))
+    OutgoingBody::finish(body, None)
+}
+
+fn no_body() -> ErrorCode {
+    ErrorCode::InternalError(Some("the request takes no body".to_owned()))
 }
 
 fn read(incoming: &IncomingResponse, body_bytes_max: usize) -> Result<Response, HttpError> {
@@ -128,10 +147,6 @@ fn trouble(why: &str) -> HttpError {
 /// Which error codes no other try can mend, and the words for those an operator meets.
 fn failed(code: &ErrorCode) -> HttpError {
     match code {
-        ErrorCode::HttpRequestDenied => refused(
-            "not granted: the operator names the hosts that a plugin may ask under http in its \
-             section of stokehold.toml",
-        ),
         ErrorCode::DestinationIpProhibited | ErrorCode::HttpRequestUriInvalid => {
             refused(&format!("{code:?}"))
         }

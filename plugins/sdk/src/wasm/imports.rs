@@ -8,7 +8,10 @@ use crate::{
 };
 
 /// The host outside the sandbox.
-pub(super) struct Imports;
+pub(super) struct Imports {
+    /// What the plugin calls itself; asked for where a message wants it.
+    pub(super) plugin: fn() -> String,
+}
 
 impl Outside for Imports {
     fn config(&self, key: &str) -> Option<String> {
@@ -20,7 +23,7 @@ impl Outside for Imports {
     }
 
     fn http(&self, request: &Request) -> Result<Response, HttpError> {
-        super::http::send(request)
+        super::http::send(request, self.plugin)
     }
 }
 
