@@ -336,7 +336,7 @@ async fn the_host_of_an_address_in_a_setting_is_asked_for_once_it_is_set() {
         match (warned, told.as_slice()) {
             (None, []) => {}
             (Some(words), [line]) => {
-                assert!(line.contains("WARN") && line.contains(words), "{line}")
+                assert!(line.contains("WARN") && line.contains(words), "{line}");
             }
             other => panic!("{url:?}: {other:?}"),
         }

@@ -142,6 +142,8 @@ fn pace(settings: &Settings) -> Pace {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::settings::Flags;
 
@@ -155,7 +157,7 @@ mod tests {
             let values = values.into_iter().chain([("schemas", schemas)]);
             let values = values.map(|(name, value)| (name.to_owned(), value)).collect();
             let flags = Flags { values, ..Flags::default() };
-            let settings = Settings::from_sources(&flags, &Default::default(), None).unwrap();
+            let settings = Settings::from_sources(&flags, &BTreeMap::default(), None).unwrap();
             let said = format!("{:#}", build(&settings).await.err().unwrap());
             assert!(!store.exists(), "{said}");
             said

@@ -20,7 +20,9 @@ pub struct HeatWorker;
 
 impl Worker for HeatWorker {
     fn describe() -> Description {
-        Description::new("heat_worker").grant(Grant::config("heat_url"))
+        let asked = ["heat_url", "keystone_url"].map(Grant::http_of);
+        let known = settings::KEYS.iter().map(|key| Grant::config(key));
+        known.chain(asked).fold(Description::new("heat_worker"), Description::grant)
     }
 
     fn handle(host: &dyn Host, job: &Job, checkpoint: Option<Json>) -> Verdict {

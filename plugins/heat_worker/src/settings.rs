@@ -8,7 +8,7 @@ use crate::auth::Keystone;
 const POLL_MS_MIN: u64 = 10;
 
 /// All settings by name.
-const KEYS: &[&str] = &[
+pub(crate) const KEYS: &[&str] = &[
     "heat_url",
     "heat_token",
     "keystone_url",

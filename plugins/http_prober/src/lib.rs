@@ -25,7 +25,7 @@ impl Prober for HttpProber {
             name: "http_prober".to_owned(),
             kinds: KINDS.iter().map(|(kind, _)| (*kind).to_owned()).collect(),
             limits: Vec::new(),
-            grants: vec![Grant::config(URL)],
+            grants: vec![Grant::config(URL), Grant::http_of(URL)],
         }
     }
 

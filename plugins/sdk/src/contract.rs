@@ -125,10 +125,14 @@ impl Grant {
         Self { kind: "config".to_owned(), value: key.to_owned() }
     }
 
-    /// Asks for requests to a host: `heat:8004`. Where the address is a setting, ask for that one:
-    /// the operator who sets it knows the host.
+    /// Asks for requests to a host: `heat:8004`.
     pub fn http(host: &str) -> Self {
         Self { kind: "http".to_owned(), value: host.to_owned() }
+    }
+
+    /// Asks for requests to the host of the address in a setting, if it is set.
+    pub fn http_of(key: &str) -> Self {
+        Self { kind: "http".to_owned(), value: format!("config:{key}") }
     }
 }
 

@@ -107,7 +107,13 @@ fn it_comes_first_and_modifies_in_place() {
     let description = HeatWorker::describe();
     assert_eq!(description.name, "heat_worker");
     assert!(description.after.is_empty());
-    assert_eq!(description.grants, [stokehold_sdk::Grant::config("heat_url")]);
+    let asked = |kind: &str, value: &str| {
+        description.grants.iter().any(|grant| grant.kind == kind && grant.value == value)
+    };
+    for key in ["heat_url", "heat_token", "keystone_password", "poll_ms"] {
+        assert!(asked("config", key), "{key}");
+    }
+    assert!(asked("http", "config:heat_url") && asked("http", "config:keystone_url"));
     assert_eq!(description.update, stokehold_sdk::UpdateStyle::Modify);
 }
 
