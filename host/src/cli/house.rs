@@ -155,7 +155,8 @@ mod tests {
             let values = values.into_iter().chain([("schemas", schemas)]);
             let values = values.map(|(name, value)| (name.to_owned(), value)).collect();
             let flags = Flags { values, ..Flags::default() };
-            let settings = Settings::from_sources(&flags, &Default::default(), None).unwrap();
+            let settings =
+                Settings::from_sources(&flags, &std::collections::BTreeMap::new(), None).unwrap();
             let said = format!("{:#}", build(&settings).await.err().unwrap());
             assert!(!store.exists(), "{said}");
             said

@@ -26,7 +26,7 @@ pub fn read(text: &[u8]) -> anyhow::Result<(Schemas, Vec<String>)> {
     let mut schemas = Vec::new();
     let mut complaints = Vec::new();
     let mut taken = BTreeSet::new();
-    for (index, json) in list.map_err(not_gohans)?.into_iter().enumerate() {
+    for (index, json) in list.map_err(|flaw| not_gohans(&flaw))?.into_iter().enumerate() {
         let name = match json.get("id").and_then(Json::as_str) {
             Some(id) => format!("schema {id}"),
             None => format!("schema number {index}"),
@@ -40,7 +40,7 @@ pub fn read(text: &[u8]) -> anyhow::Result<(Schemas, Vec<String>)> {
 }
 
 /// Whoever calls knows where the text came from, and names it.
-fn not_gohans(flaw: Flaw) -> anyhow::Error {
+fn not_gohans(flaw: &Flaw) -> anyhow::Error {
     anyhow!("{flaw}; it must be what Gohan answers to GET /gohan/v0.1/schemas")
 }
 
