@@ -1,8 +1,9 @@
 //! Hand 2: strangers at work. Components are loaded from a directory and called in a sandbox.
 //!
 //! In reading order: the `engine` and its bounds, what a plugin is granted (`grant`), how a directory of files
-//! becomes workers and probers (`load`, with `cache` for compiled code and `asked` for what they want), one `call` of a worker and one `probe`
-//! of a prober, what guests may import (`import`), and the contract in Rust (`bindings`, `convert`).
+//! becomes workers and probers (`load`, with `cache` for compiled code and `asked` for what they want), one `call`
+//! of a worker and one `probe` of a prober, what guests may import (`import`), and the contract in Rust
+//! (`bindings`, `convert`).
 //! Nothing of a guest outlives a call, and no fault of a guest is more than a value here.
 
 mod asked;

@@ -1,5 +1,6 @@
 //! A handler that fetches what its input tells it to: `{"url", "times", "method", "body", "first_byte_ms",
-//! "between_bytes_ms", "connect_ms", "together", "header_bytes", "stubborn"}`. It reports the last status and body, or the first error.
+//! "between_bytes_ms", "connect_ms", "together", "header_bytes", "stubborn"}`. It reports the last status and body,
+//! or the first error.
 
 #[cfg(target_family = "wasm")]
 mod guest {
