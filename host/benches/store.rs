@@ -59,13 +59,26 @@ fn bare_disk(criterion: &mut Criterion) {
     });
 }
 
+/// A store whose history has room: what a host sees but for bursts of minutes.
 fn commits(criterion: &mut Criterion) {
+    let mut options = Options::new(Role::Host);
+    (options.history_revisions_max, options.history_bytes_max) = (u64::MAX / 2, u64::MAX / 2);
+    measure(criterion, "store/commit", options);
+}
+
+/// A store that drops as much history as it gains, as after some seconds at full speed.
+fn commits_while_trimming(criterion: &mut Criterion) {
+    let mut options = Options::new(Role::Host);
+    options.history_revisions_max = 5_000;
+    measure(criterion, "store/commit while trimming", options);
+}
+
+fn measure(criterion: &mut Criterion, name: &str, options: Options) {
     let runtime = Runtime::new().unwrap();
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let options = Options::new(Role::Host);
     let store: Arc<dyn Store> = Arc::new(Embedded::open(dir.path(), options).unwrap());
     let rounds = AtomicU64::new(0);
-    let mut group = criterion.benchmark_group("store/commit");
+    let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Elements(1)).measurement_time(Duration::from_secs(5));
     for callers in [1, 64] {
         let id = BenchmarkId::new("callers", callers);
@@ -92,5 +105,5 @@ async fn run(store: Arc<dyn Store>, callers: u64, round: u64, commits: u64) -> D
     begun.elapsed()
 }
 
-criterion_group!(benches, bare_disk, commits);
+criterion_group!(benches, bare_disk, commits, commits_while_trimming);
 criterion_main!(benches);
