@@ -2,53 +2,25 @@
 //!
 //! The queue remembers what the store last showed of every job and answers which jobs a host may claim now, and
 //! which ones lie wrong and must be put right: a job that waits for nothing, a job that a lost host left behind,
-//! a mark without its job.
+//! a mark without its job, a job that no running host can do.
+
+mod open;
+mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::{
-    Content, Entry, Fact, HandlerName, HostId, Job, JobId, Posted, ResourceRef, Revision, Step,
+    Content, Entry, Fact, Fields, HandlerName, HostId, Job, JobId, Peers, Posted, ResourceRef,
+    Revision,
 };
+pub use open::Open;
+use turn::{Order, Ready};
 
 /// The longest pause that a job may be given, in milliseconds.
-pub const SLEEP_MS_MAX: u64 = 60 * 60 * 1000;
+pub const SLEEP_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 /// How many job states are swept at a time.
-const SWEEPS_MAX: usize = 50;
-
-/// What is known of one job.
-#[derive(Clone, Debug, Default)]
-pub struct Open {
-    /// Its body; `None` when only marks are left of it.
-    pub posted: Option<Arc<Posted>>,
-    /// When the body last changed.
-    pub posted_at: Revision,
-    /// Since when it waits.
-    pub waiting: Option<Revision>,
-    /// Since when it may be claimed.
-    pub ready: Option<Revision>,
-    /// Who runs it, and the revision at which the claim came into being.
-    pub working: Option<(HostId, Revision)>,
-    /// Its small, changing side.
-    pub step: Option<Step>,
-    /// Its body is there but cannot be read.
-    pub unreadable: bool,
-}
-
-impl Open {
-    fn is_gone(&self) -> bool {
-        self.posted.is_none()
-            && !self.unreadable
-            && self.waiting.is_none()
-            && self.ready.is_none()
-            && self.working.is_none()
-            && self.step.is_none()
-    }
-
-    fn wake_ms(&self) -> u64 {
-        self.step.as_ref().map_or(0, |step| step.wake_ms)
-    }
-}
+pub const SWEEPS_MAX: usize = 50;
 
 /// What lies wrong with a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +31,8 @@ pub enum Wrong {
     LeftBehind,
     /// Marks of a job that is no more.
     MarksWithoutJob,
+    /// It is ready, but no running host has its handler, and it does not say so yet.
+    NobodyHasHandler,
 }
 
 /// What may be done now.
@@ -75,38 +49,83 @@ pub struct Turns {
 }
 
 /// All unfinished jobs, as the store last showed them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Queue {
     jobs: BTreeMap<JobId, Open>,
     /// Job → the jobs that wait for it; the job itself may be finished long since.
     dependants: BTreeMap<JobId, BTreeSet<JobId>>,
     by_target: BTreeMap<ResourceRef, BTreeSet<JobId>>,
-    /// Handler → its ready jobs in the order of their turn.
-    ready: BTreeMap<HandlerName, BTreeSet<(u64, Revision, JobId)>>,
+    /// Handler → its ready jobs.
+    ready: BTreeMap<HandlerName, Order>,
+    me: HostId,
+    peers: Peers,
     wrong: BTreeMap<JobId, Wrong>,
     /// Host → the jobs that it has claimed.
     claimed: BTreeMap<HostId, BTreeSet<JobId>>,
     plan_mark: Option<Revision>,
-    /// When each resource's job state last changed.
-    job_states: BTreeMap<ResourceRef, Revision>,
+    /// What each resource's workflow has reported so far, and when that last changed.
+    job_states: BTreeMap<ResourceRef, (Revision, Fields)>,
     /// Resources whose job state outlived their last job.
     ended: BTreeSet<ResourceRef>,
 }
 
 impl Queue {
-    /// Takes in what the store showed. Facts of one transaction belong into one call: between two calls every job
-    /// is judged by what is known of it.
-    pub fn learn(&mut self, facts: impl IntoIterator<Item = Fact>) {
+    /// The queue of the host `me`, which knows nothing yet.
+    pub fn new(me: HostId) -> Self {
+        Self {
+            jobs: BTreeMap::new(),
+            dependants: BTreeMap::new(),
+            by_target: BTreeMap::new(),
+            ready: BTreeMap::new(),
+            me,
+            peers: Peers::default(),
+            wrong: BTreeMap::new(),
+            claimed: BTreeMap::new(),
+            plan_mark: None,
+            job_states: BTreeMap::new(),
+            ended: BTreeSet::new(),
+        }
+    }
+
+    /// Takes in who else runs: jobs are shared out among the hosts that can do them.
+    pub fn know_peers(&mut self, peers: Peers) {
+        let before = std::mem::replace(&mut self.peers, peers);
+        if before.iter().eq(self.peers.iter()) {
+            return;
+        }
+        for (handler, order) in &mut self.ready {
+            for (id, ready) in order.take() {
+                let rank = rank(&self.peers, &self.me, handler, &id);
+                order.put(&id, Ready { rank, ..ready });
+            }
+        }
+        let ready: Vec<JobId> = self.ready.values().flat_map(Order::jobs).cloned().collect();
+        for id in ready {
+            self.judge_home(&id);
+        }
+    }
+
+    /// Takes in what the store showed at `now_ms`. Facts of one transaction belong into one call:
+    /// between two calls every job is judged by what is known of it.
+    pub fn learn(&mut self, facts: impl IntoIterator<Item = Fact>, now_ms: u64) {
         let mut touched = BTreeSet::new();
         for fact in facts {
             if fact.entry == Entry::PlanMark {
                 self.plan_mark = fact.content.is_some().then_some(fact.revision);
             } else if let Entry::JobState(of) = &fact.entry {
+                let of = of.clone();
                 match fact.content {
-                    Some(_) => self.job_states.insert(of.clone(), fact.revision),
-                    None => self.job_states.remove(of),
-                };
-                self.judge_resource(of);
+                    Some(Content::JobState(fields)) => {
+                        self.job_states.insert(of.clone(), (fact.revision, fields));
+                    }
+                    Some(_) => {
+                        self.job_states.insert(of.clone(), (fact.revision, Fields::new()));
+                    }
+                    None => {
+                        self.job_states.remove(&of);
+                    }
+                }
+                self.judge_resource(&of);
             } else if let Some(id) = job_of(&fact.entry).cloned() {
                 self.unorder(&id);
                 self.apply(&id, fact);
@@ -121,7 +140,7 @@ impl Queue {
             touched.insert(id);
         }
         for id in touched {
-            self.judge(&id);
+            self.judge(&id, now_ms);
         }
     }
 
@@ -155,7 +174,12 @@ impl Queue {
         self.claimed.get(host).into_iter().flatten()
     }
 
-    /// When a plan was last committed.
+    /// What the running workflow of a resource has reported so far.
+    pub fn job_state(&self, of: &ResourceRef) -> Fields {
+        self.job_states.get(of).map(|(_, fields)| fields.clone()).unwrap_or_default()
+    }
+
+    /// When a plan or a cascade of failures was last committed.
     pub fn plan_mark(&self) -> Option<Revision> {
         self.plan_mark
     }
@@ -163,29 +187,20 @@ impl Queue {
     /// Whose turn it is at `now_ms`, given each handler's free slots. `busy` jobs are left alone: something is
     /// under way for them that the store has not shown yet.
     pub fn turns(
-        &self,
+        &mut self,
         now_ms: u64,
         slots: &BTreeMap<HandlerName, usize>,
         busy: impl Fn(&JobId) -> bool,
     ) -> Turns {
         let mut turns = Turns::default();
         for (handler, &free) in slots {
-            let Some(order) = self.ready.get(handler) else { continue };
-            let at = |wake_ms: u64| (wake_ms, Revision::default(), JobId::new(""));
-            let asleep = now_ms.saturating_add(1);
-            // Nobody sleeps longer than that: such a time was told by a clock that has been put back since.
-            let beyond = asleep.saturating_add(SLEEP_MS_MAX);
-            // Who has slept comes before who is new, or those that are under way would never get on.
-            let due = order
-                .range(at(1)..at(asleep))
-                .chain(order.range(at(beyond)..))
-                .chain(order.range(..at(1)))
-                .map(|(_, _, id)| id)
-                .filter(|id| !busy(id));
-            turns.claims.extend(due.take(free).cloned());
-            let next = order.range(at(asleep)..at(beyond)).find(|(_, _, id)| !busy(id));
-            if let Some((wake_ms, _, _)) = next {
-                turns.wake_ms = Some(turns.wake_ms.map_or(*wake_ms, |w| w.min(*wake_ms)));
+            let Some(order) = self.ready.get_mut(handler) else { continue };
+            if free == 0 {
+                continue;
+            }
+            turns.claims.extend(order.claims(now_ms, free, &busy));
+            if let Some(wake_ms) = order.next_ms() {
+                turns.wake_ms = Some(turns.wake_ms.map_or(wake_ms, |w| w.min(wake_ms)));
             }
         }
         turns.repairs = self
@@ -196,7 +211,7 @@ impl Queue {
             .collect();
         let sweeps = self.ended.iter().take(SWEEPS_MAX);
         turns.sweeps =
-            sweeps.filter_map(|of| Some((of.clone(), *self.job_states.get(of)?))).collect();
+            sweeps.filter_map(|of| Some((of.clone(), self.job_states.get(of)?.0))).collect();
         turns
     }
 
@@ -212,10 +227,13 @@ impl Queue {
     fn unorder(&mut self, id: &JobId) {
         self.wrong.remove(id);
         if let Some(open) = self.jobs.get(id)
-            && let (Some(posted), Some(at)) = (&open.posted, open.ready)
+            && let Some(posted) = &open.posted
             && let Some(order) = self.ready.get_mut(&posted.job.handler)
         {
-            order.remove(&(open.wake_ms(), at, id.clone()));
+            order.remove(id);
+            if order.is_empty() {
+                self.ready.remove(&posted.job.handler);
+            }
         }
     }
 
@@ -276,7 +294,7 @@ impl Queue {
     }
 
     /// Puts a job into the orders where it belongs now.
-    fn judge(&mut self, id: &JobId) {
+    fn judge(&mut self, id: &JobId, now_ms: u64) {
         let Some(open) = self.jobs.get(id) else { return };
         if open.is_gone() {
             self.jobs.remove(id);
@@ -292,8 +310,16 @@ impl Queue {
             return;
         }
         if let Some(at) = open.ready {
-            let key = (open.wake_ms(), at, id.clone());
-            self.ready.entry(posted.job.handler.clone()).or_default().insert(key);
+            let job = &posted.job;
+            let ready = Ready {
+                tenant: job.tenant().to_owned(),
+                since: at,
+                wake_ms: open.wake_ms(),
+                rank: rank(&self.peers, &self.me, &job.handler, id),
+                seen_ms: now_ms,
+            };
+            self.ready.entry(job.handler.clone()).or_default().put(id, ready);
+            self.judge_home(id);
         } else if !self.waits(&posted.job) {
             let wrong =
                 if open.waiting.is_some() { Wrong::WaitsForNothing } else { Wrong::LeftBehind };
@@ -303,9 +329,34 @@ impl Queue {
         }
     }
 
+    /// Whether a ready job must be told that nobody can do it.
+    fn judge_home(&mut self, id: &JobId) {
+        let Some(open) = self.jobs.get(id) else { return };
+        let Some(posted) = &open.posted else { return };
+        let handler = &posted.job.handler;
+        let is_known = self.peers.iter().next().is_none() || self.peers.have(handler);
+        let told = open.step.as_ref().is_some_and(|step| step.trouble == nobody_has(handler));
+        if is_known || told || open.working.is_some() {
+            if self.wrong.get(id) == Some(&Wrong::NobodyHasHandler) {
+                self.wrong.remove(id);
+            }
+        } else {
+            self.wrong.insert(id.clone(), Wrong::NobodyHasHandler);
+        }
+    }
+
     fn waits(&self, job: &Job) -> bool {
         job.dependency.iter().any(|dependency| self.is_open(dependency))
     }
+}
+
+/// What is told of a job that no running host can do.
+pub fn nobody_has(handler: &HandlerName) -> String {
+    format!("no running host has handler `{handler}`: a host runs it once its plugin is loaded")
+}
+
+fn rank(peers: &Peers, me: &HostId, handler: &HandlerName, id: &JobId) -> usize {
+    peers.rank(me, id.as_str(), |host| host.has_handler(handler))
 }
 
 fn job_of(entry: &Entry) -> Option<&JobId> {

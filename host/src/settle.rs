@@ -4,7 +4,10 @@
 //! true alone, dependants first and the cause last.
 
 mod cascade;
+mod claim;
 mod report;
+
+pub use claim::{claim, release, reported_before};
 
 use std::collections::BTreeSet;
 
@@ -12,7 +15,7 @@ use crate::domain::{
     Content, Effect, Entry, Failure, Fault, Fields, Guard, HostId, Job, JobId, OnFailure, Posted,
     Registration, Report, ResourceRef, Revision, State, Step, Transaction, Verdict, Version,
 };
-use crate::queue::{Queue, SLEEP_MS_MAX, Wrong};
+use crate::queue::{Queue, SLEEP_MS_MAX, Wrong, nobody_has};
 
 /// Why a job is tried again that was found without anybody working on it.
 const HOST_LOST: &str = "the host that ran it was lost";
@@ -116,40 +119,6 @@ pub enum About {
     },
 }
 
-/// The claim of a ready job for a host; `None` when it is not ready.
-pub fn claim(queue: &Queue, id: &JobId, host: &HostId) -> Option<Transaction> {
-    let open = queue.get(id)?;
-    let posted = open.posted.as_ref()?;
-    let ready = open.ready?;
-    let mut effects = vec![
-        Effect::Remove(Entry::Ready(id.clone())),
-        Effect::PutLeased(Entry::Working(id.clone()), Content::Host(host.clone())),
-    ];
-    let begun = open.step.as_ref().is_some_and(|step| step.checkpoint.is_some());
-    if posted.job.is_first && posted.attempts == 0 && !begun {
-        let of = posted.job.target.clone();
-        effects.push(Effect::Put(Entry::JobState(of), Content::JobState(Fields::new())));
-    }
-    let guards = vec![
-        Guard::Unchanged(Entry::Ready(id.clone()), ready),
-        Guard::Absent(Entry::Working(id.clone())),
-        Guard::Unchanged(Entry::Job(id.clone()), open.posted_at),
-    ];
-    Some(Transaction { guards, effects })
-}
-
-/// The claim given back unused, as at the end of a host.
-pub fn release(queue: &Queue, id: &JobId, claim: Revision) -> Option<Transaction> {
-    let posted = queue.get(id)?.posted.as_ref()?;
-    Some(Transaction {
-        guards: vec![
-            Guard::Created(Entry::Working(id.clone()), claim),
-            Guard::Present(Entry::Job(id.clone())),
-        ],
-        effects: vec![Effect::Remove(Entry::Working(id.clone())), ready(&posted.job)],
-    })
-}
-
 /// What puts a job right that lies wrong.
 pub fn repair(
     queue: &Queue,
@@ -175,6 +144,12 @@ pub fn repair(
         return vec![Transaction { guards, effects }];
     };
     guards.push(Guard::Unchanged(Entry::Job(id.clone()), open.posted_at));
+    if wrong == Wrong::NobodyHasHandler {
+        let trouble = nobody_has(&posted.job.handler);
+        let step = Step { trouble, ..step_of(open.step.as_ref()) };
+        let effects = vec![Effect::Put(Entry::Step(id.clone()), Content::Step(step))];
+        return vec![Transaction { guards, effects }];
+    }
     if wrong == Wrong::WaitsForNothing {
         let effects = vec![Effect::Remove(Entry::Waiting(id.clone())), ready(&posted.job)];
         return vec![Transaction { guards, effects }];

@@ -12,7 +12,10 @@ use rustix::process::{Pid, test_kill_process};
 use super::config::{Config, Next};
 use super::input;
 use super::plain::plain;
-use crate::domain::{Content, Entry, Fact, Json, ResourceRef, Schemas, State, TemplateId, Version};
+use crate::domain::{
+    Content, Entry, Fact, Presence, ResourceRef, Schemas, State, TemplateId, Version,
+};
+use crate::flow::presence;
 use crate::settings::{SchemaSource, Settings, StorePlace};
 use crate::store::embedded::{Embedded, Options, Role};
 use crate::store::{Compare, KeyValue, Outcome, Store, Txn, Write};
@@ -125,23 +128,28 @@ pub(super) async fn all(store: &dyn Store, prefix: &str) -> Result<Vec<KeyValue>
 /// What is to be known for the status: hosts, jobs, registrations, states.
 pub(super) async fn standing(store: &dyn Store, schemas: &Schemas) -> Result<Vec<Fact>> {
     let mut facts = Vec::new();
-    for prefix in [key::HOSTS, key::JOBS, key::STEPS, key::MONITORED, key::STATE] {
+    for prefix in [key::HOSTS, key::LEADER, key::JOBS, key::STEPS, key::MONITORED, key::STATE] {
         let found = all(store, prefix).await?;
         facts.extend(found.iter().map(|entry| wire::fact(schemas, entry)));
     }
     Ok(facts)
 }
 
-/// Whether the process that this host's entry names is alive. Where that cannot be told, it is.
-pub(super) fn alive(host: &Json) -> bool {
-    let pid = host.get("pid").and_then(Json::as_i64).and_then(|pid| i32::try_from(pid).ok());
-    pid.and_then(Pid::from_raw).is_none_or(|pid| test_kill_process(pid) != Err(Errno::SRCH))
+/// Whether the process that this host's entry names is alive. Where that cannot be told, as on
+/// another machine, it is: its entry goes when its lease ends.
+pub(super) fn alive(host: &Presence) -> bool {
+    let here = host.node == presence::node();
+    let pid = i32::try_from(host.pid).ok().and_then(Pid::from_raw).filter(|_| here);
+    pid.is_none_or(|pid| test_kill_process(pid) != Err(Errno::SRCH))
 }
 
 /// Says so where nobody would do anything.
 pub(super) async fn warn_without_host(store: &dyn Store) -> Result<()> {
     let hosts = all(store, key::HOSTS).await?;
-    let runs = |entry: &KeyValue| serde_json::from_slice(&entry.value).is_ok_and(|it| alive(&it));
+    let runs = |entry: &KeyValue| match wire::fact(&Schemas::default(), entry).content {
+        Some(Content::Presence(host)) => alive(&host),
+        _ => true,
+    };
     if !hosts.iter().any(runs) {
         eprintln!("no host is running; `stokehold run` starts one");
     }

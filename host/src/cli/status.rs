@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use super::plain::plain;
 use super::{Answer, entries, flags, load};
 use crate::domain::{
-    Content, Entry, Fact, HandlerName, HostId, JobId, Json, Posted, Registration, State, Step,
+    Content, Entry, Fact, HandlerName, HostId, JobId, Posted, Presence, Registration, State, Step,
 };
 
 /// Jobs named as those that another one waits for.
@@ -40,7 +40,8 @@ pub(super) async fn status(args: Args) -> Result<Answer> {
 /// What the entries say about the running system.
 #[derive(Default)]
 struct Picture<'a> {
-    hosts: BTreeMap<&'a HostId, &'a Json>,
+    hosts: BTreeMap<&'a HostId, &'a Presence>,
+    leader: Option<&'a HostId>,
     /// Hosts whose entries are there, but whose processes are not.
     dead: BTreeSet<&'a HostId>,
     jobs: BTreeMap<&'a JobId, &'a Posted>,
@@ -53,16 +54,17 @@ struct Picture<'a> {
 }
 
 impl<'a> Picture<'a> {
-    fn of(facts: &'a [Fact], alive: &dyn Fn(&Json) -> bool) -> Self {
+    fn of(facts: &'a [Fact], alive: &dyn Fn(&Presence) -> bool) -> Self {
         let mut picture = Self::default();
         for Fact { entry, content, .. } in facts {
             match (entry, content) {
-                (Entry::Host(id), Some(Content::Free(json))) if !alive(json) => {
+                (Entry::Host(id), Some(Content::Presence(host))) if !alive(host) => {
                     picture.dead.insert(id);
                 }
-                (Entry::Host(id), Some(Content::Free(json))) => {
-                    picture.hosts.insert(id, json);
+                (Entry::Host(id), Some(Content::Presence(host))) => {
+                    picture.hosts.insert(id, host);
                 }
+                (Entry::Leader, Some(Content::Host(id))) => picture.leader = Some(id),
                 (Entry::Job(id), Some(Content::Job(posted))) => {
                     picture.jobs.insert(id, posted);
                 }
@@ -117,15 +119,12 @@ impl<'a> Picture<'a> {
     }
 
     fn hosts(&self) -> Vec<String> {
-        let line = |(id, said): (&&HostId, &&Json)| {
-            let names = |field| {
-                let names = entries_of(said, field).filter_map(|entry| entry.get("name")?.as_str());
-                match names.collect::<Vec<_>>().join(", ") {
-                    names if names.is_empty() => "none".to_owned(),
-                    names => names,
-                }
-            };
-            format!("{id}, handlers: {}, probers: {}", names("handlers"), names("probers"))
+        let line = |(id, host): (&&HostId, &&Presence)| {
+            let handlers = listed(host.handlers.iter().map(|handler| handler.name.as_str()));
+            let probers = listed(host.probers.iter().map(|prober| prober.name.as_str()));
+            let leads = if self.leader == Some(*id) { " (leads)" } else { "" };
+            let on = if host.node.is_empty() { "" } else { " on " };
+            format!("{id}{leads}{on}{}, handlers: {handlers}, probers: {probers}", host.node)
         };
         let dead = self.dead.iter().filter(|_| !self.hosts.is_empty());
         let dead = dead.map(|id| format!("{id} ended without a word; others go on with its jobs"));
@@ -145,18 +144,14 @@ impl<'a> Picture<'a> {
 
     /// Whether hosts are running, but none of them can do this.
     fn nobody_has(&self, handler: &HandlerName) -> bool {
-        let mut handlers = self.hosts.values().flat_map(|said| entries_of(said, "handlers"));
-        let is_it =
-            |entry: &Json| entry.get("name").and_then(Json::as_str) == Some(handler.as_str());
-        !self.hosts.is_empty() && !handlers.any(is_it)
+        !self.hosts.is_empty() && !self.hosts.values().any(|host| host.has_handler(handler))
     }
 
     fn faults(&self) -> Vec<String> {
-        let text = |entry: &Json, field| Some(entry.get(field)?.as_str()?.to_owned());
-        let faults = self.hosts.values().flat_map(|said| entries_of(said, "faults"));
-        let line = |fault| Some(format!("{}: {}", text(fault, "file")?, text(fault, "reason")?));
+        let faults = self.hosts.values().flat_map(|host| &host.faults);
         // The same fault on several hosts is one.
-        let lines: BTreeSet<_> = faults.filter_map(line).collect();
+        let lines: BTreeSet<_> =
+            faults.map(|fault| format!("{}: {}", fault.file, fault.reason)).collect();
         lines.into_iter().collect()
     }
 
@@ -216,13 +211,10 @@ impl<'a> Picture<'a> {
 
     /// Registered targets of kinds that no running prober knows.
     fn not_probed(&self) -> Vec<String> {
-        let probers = self.hosts.values().flat_map(|said| entries_of(said, "probers"));
-        let kinds = probers.flat_map(|prober| entries_of(prober, "kinds"));
-        let known: BTreeSet<_> = kinds.filter_map(Json::as_str).collect();
         let mut lines = Vec::new();
         for (of, registration) in &self.registrations {
             for target in registration.targets.values() {
-                if !known.contains(target.kind.as_str()) {
+                if !self.hosts.values().any(|host| host.can_probe(&target.kind)) {
                     lines.push(format!("{of} {}: no prober for {}", target.name, target.kind));
                 }
             }
@@ -269,12 +261,16 @@ fn spelled(entry: &Entry) -> String {
         Entry::JobState(of) => format!("job state of {of}"),
         Entry::Applied(of) => format!("plan of {of}"),
         Entry::PlanMark => "plan mark".to_owned(),
+        Entry::Leader => "leader".to_owned(),
     }
 }
 
-/// The elements of a list field; none where there is no such list.
-fn entries_of<'a>(json: &'a Json, field: &str) -> impl Iterator<Item = &'a Json> {
-    json.get(field).and_then(Json::as_array).into_iter().flatten()
+/// Names in a row, or that there are none.
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    match names.collect::<Vec<_>>().join(", ") {
+        names if names.is_empty() => "none".to_owned(),
+        names => names,
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Applied, Fields, HandlerName, HostId, JobId, Registration, Resource, ResourceRef, Revision,
-    Stack, State, Step, Template, TemplateId,
+    Applied, Fields, HandlerName, HostId, JobId, Presence, Registration, Resource, ResourceRef,
+    Revision, Stack, State, Step, Template, TemplateId,
 };
 use super::{Json, Posted};
 
@@ -37,10 +37,13 @@ pub enum Entry {
     Applied(ResourceRef),
     /// Our own: what is registered for monitoring.
     Registration(ResourceRef),
-    /// Our own: changes with every plan, so that a cascade of failures can tell whether it saw all jobs.
+    /// Our own: changes with every plan that depends on others and with every cascade of failures, so that each
+    /// can tell whether it saw all that matters of the other.
     PlanMark,
     /// Our own: one running host, what it has loaded and what is wrong with it.
     Host(HostId),
+    /// Our own: the host that plans.
+    Leader,
     /// A key that no rule explains, for example of a type without schema.
     Unknown(String),
 }
@@ -65,8 +68,10 @@ pub enum Content {
     Job(Posted),
     /// Of `Waiting` and `Ready`.
     Handler(HandlerName),
-    /// Of `Working`.
+    /// Of `Working` and `Leader`.
     Host(HostId),
+    /// Of `Host`.
+    Presence(Presence),
     /// Of `Step`.
     Step(Step),
     /// Of `Stack`.
@@ -77,7 +82,7 @@ pub enum Content {
     Applied(Applied),
     /// Of `Registration`.
     Registration(ResourceRef, Registration),
-    /// Of `PlanMark` and `Host`: free JSON.
+    /// Of `PlanMark`: free JSON.
     Free(Json),
     /// The entry is there, but cannot be read.
     Unreadable(String),

@@ -87,6 +87,11 @@ impl Job {
         format!("{}:{}", self.target, self.version)
     }
 
+    /// Whose it is; empty where the config does not say.
+    pub fn tenant(&self) -> &str {
+        self.input.get("tenant_id").and_then(Json::as_str).unwrap_or_default()
+    }
+
     /// Every resource that the params refer to, the targets of output keys included.
     pub fn refers_to(&self) -> BTreeSet<&ResourceRef> {
         fn collect<'a>(params: &'a [Param], found: &mut BTreeSet<&'a ResourceRef>) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
@@ -13,8 +13,8 @@ use super::clock;
 use super::mirror::{self, Update};
 use super::scribe::{Scribe, Uncommitted};
 use crate::domain::{
-    Content, Effect, Entry, Fact, Failure, Guard, Registration, ResourceRef, Revision, Target,
-    Transaction, Version,
+    Content, Effect, Entry, Fact, Failure, Guard, HostId, Peers, Presence, Registration,
+    ResourceRef, Revision, Target, Transaction, Version,
 };
 use crate::plugin::{Prober, Subject};
 use crate::wire::key::{self, name_of};
@@ -28,6 +28,8 @@ const PAUSE_MS_MIN: u64 = 100;
 struct Watched {
     registration: Registration,
     at: Revision,
+    /// This host probes it.
+    is_mine: bool,
     /// Object → its status at the last probe that told one.
     statuses: BTreeMap<String, String>,
     /// When each object is to be probed next, unless that is under way.
@@ -44,8 +46,11 @@ enum Came {
     Told { of: ResourceRef, shown: Option<Shown> },
 }
 
+/// Each object is probed by one of the hosts that can: the one it comes to first.
 struct Collector {
     scribe: Scribe,
+    me: HostId,
+    peers: Peers,
     probers: BTreeMap<String, Arc<Prober>>,
     pace: Pace,
     watched: BTreeMap<ResourceRef, Watched>,
@@ -62,7 +67,9 @@ struct Collector {
 /// Probes until stopped.
 pub(super) async fn run(
     scribe: Scribe,
+    me: HostId,
     probers: Vec<Prober>,
+    mut peers: watch::Receiver<Peers>,
     pace: Pace,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<()> {
@@ -70,6 +77,8 @@ pub(super) async fn run(
         mirror::start(Arc::clone(&scribe.store), Arc::clone(&scribe.schemas), PREFIXES);
     let mut collector = Collector {
         scribe,
+        me,
+        peers: Peers::default(),
         probers: by_kind(probers),
         pace,
         watched: BTreeMap::new(),
@@ -91,6 +100,10 @@ pub(super) async fn run(
                 Ok(came) => collector.take(came),
                 Err(broken) => anyhow::bail!("a probe's task broke: {broken}"),
             },
+            changed = peers.changed() => {
+                changed.context("the campaign ended")?;
+                collector.meet(peers.borrow_and_update().clone());
+            }
             () = clock::sleep_until(wake_ms) => {}
             _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
         }
@@ -146,19 +159,71 @@ impl Collector {
             return;
         }
         self.forget(&of);
-        let now_ms = clock::now_ms();
-        let mut due = BTreeMap::new();
         for target in registration.targets.values() {
-            if self.probers.contains_key(&target.kind) {
-                self.due.insert((now_ms, of.clone(), target.name.clone()));
-                due.insert(target.name.clone(), now_ms);
-            } else {
+            if !self.probers.contains_key(&target.kind) {
                 info!(resource = %of, object = %target.name,
                     "is registered, but there is no prober for type `{}`", target.kind);
             }
         }
-        let (statuses, silent) = (BTreeMap::new(), BTreeSet::new());
-        self.watched.insert(of, Watched { registration, at, statuses, due, silent });
+        let (statuses, due, silent) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        let watched = Watched { registration, at, is_mine: false, statuses, due, silent };
+        self.watched.insert(of.clone(), watched);
+        self.share(&of);
+    }
+
+    /// Takes in who else probes.
+    fn meet(&mut self, peers: Peers) {
+        self.peers = peers;
+        let all: Vec<_> = self.watched.keys().cloned().collect();
+        for of in all {
+            self.share(&of);
+        }
+    }
+
+    /// Begins to probe a resource that has come to this host, or leaves it to another one.
+    fn share(&mut self, of: &ResourceRef) {
+        let Some(watched) = self.watched.get(of) else { return };
+        let is_mine = self.comes_first(of, &watched.registration);
+        let Some(watched) = self.watched.get_mut(of) else { return };
+        if is_mine == std::mem::replace(&mut watched.is_mine, is_mine) {
+            return;
+        }
+        for (name, at) in std::mem::take(&mut watched.due) {
+            self.due.remove(&(at, of.clone(), name));
+        }
+        watched.statuses.clear();
+        if is_mine {
+            let now_ms = clock::now_ms();
+            for target in watched.registration.targets.values() {
+                if self.probers.contains_key(&target.kind) {
+                    self.due.insert((now_ms, of.clone(), target.name.clone()));
+                    watched.due.insert(target.name.clone(), now_ms);
+                }
+            }
+        }
+    }
+
+    /// Whether this host is the one to probe a resource: of those that can probe all that anybody
+    /// can, or else some of it.
+    fn comes_first(&self, of: &ResourceRef, registration: &Registration) -> bool {
+        let subject = of.to_string();
+        let kinds: BTreeSet<&str> =
+            registration.targets.values().map(|target| target.kind.as_str()).collect();
+        let knows = |kind: &&str| {
+            let others = || self.peers.iter().any(|(_, host)| host.can_probe(kind));
+            self.probers.contains_key(*kind) || others()
+        };
+        let known: Vec<&str> = kinds.into_iter().filter(knows).collect();
+        let all = |host: &Presence| known.iter().all(|kind| host.can_probe(kind));
+        let some = |host: &Presence| known.iter().any(|kind| host.can_probe(kind));
+        if known.iter().all(|kind| self.probers.contains_key(*kind)) {
+            self.peers.rank(&self.me, &subject, all) == 0
+        } else if self.peers.iter().any(|(_, host)| all(host)) {
+            false
+        } else {
+            known.iter().any(|kind| self.probers.contains_key(*kind))
+                && self.peers.rank(&self.me, &subject, some) == 0
+        }
     }
 
     fn forget(&mut self, of: &ResourceRef) {
@@ -211,9 +276,8 @@ impl Collector {
             }
             Came::Probed { of, at, name, status } => {
                 self.probing = self.probing.saturating_sub(1);
-                let Some(watched) = self.watched.get_mut(&of).filter(|w| w.at == at) else {
-                    return;
-                };
+                let of_mine = |w: &&mut Watched| w.at == at && w.is_mine;
+                let Some(watched) = self.watched.get_mut(&of).filter(of_mine) else { return };
                 let object = name.clone();
                 match status {
                     Ok(status) => {
@@ -237,6 +301,10 @@ impl Collector {
         let Some(watched) = self.watched.get_mut(of) else { return };
         let Some(target) = watched.registration.targets.get(name) else { return };
         let pause = target.interval_ms.unwrap_or(self.pace.probe_interval_ms);
+        if watched.due.contains_key(name) {
+            // It has left this host and come back while the probe ran.
+            return;
+        }
         let at = clock::now_ms().saturating_add(pause.max(PAUSE_MS_MIN));
         watched.due.insert(name.to_owned(), at);
         self.due.insert((at, of.clone(), name.to_owned()));
@@ -245,7 +313,7 @@ impl Collector {
     /// Writes the statuses of a resource if they are complete, new, and its state is there: the API server takes
     /// them for that version only.
     fn tell(&mut self, of: &ResourceRef) {
-        let Some(watched) = self.watched.get(of) else { return };
+        let Some(watched) = self.watched.get(of).filter(|w| w.is_mine) else { return };
         let version = watched.registration.version;
         let mut probed = watched
             .registration

@@ -1,65 +1,145 @@
 //! Keeps this host's lease, so that its claims stay its own.
+//!
+//! The store ends a lease that is not kept. This host counts for itself, from before it last asked:
+//! when it can no longer be sure of its lease, it takes it for lost, even when the store is out of
+//! reach or this process stood still.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::{info, warn};
 
 use crate::store::{LeaseId, Store, StoreError};
 
 /// Parts of the time to live between two keeps.
 const KEEPS_PER_TTL: u32 = 3;
+/// Parts of the time to live by which a lease is given up before the store may end it.
+const MARGIN_PER_TTL: u32 = 10;
+/// The shortest pause before the store is asked again.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// The longest pause before the store is asked again.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// How long the end of the host waits for the store.
+const REVOKE_MAX: Duration = Duration::from_secs(2);
 
 /// Keeps a lease and grants a new one when it was lost.
 pub(super) struct Keeper {
     store: Arc<dyn Store>,
     ttl: Duration,
-    lease: watch::Sender<LeaseId>,
+    /// The lease that was granted last.
+    id: LeaseId,
+    /// The lease as long as this host may be sure of it.
+    lease: watch::Sender<Option<LeaseId>>,
+    /// Until when it may.
+    sure_until: Instant,
 }
 
 impl Keeper {
-    /// Grants the first lease. The receiver always shows the present one.
+    /// Grants the first lease. The receiver always shows the present one, or that there is none.
     pub(super) async fn start(
         store: Arc<dyn Store>,
         ttl: Duration,
-    ) -> Result<(watch::Receiver<LeaseId>, Self)> {
-        let lease = store.grant(ttl).await.context("cannot get a lease from the store")?;
-        let (lease, shown) = watch::channel(lease);
-        Ok((shown, Self { store, ttl, lease }))
+    ) -> Result<(watch::Receiver<Option<LeaseId>>, Self)> {
+        let asked = Instant::now();
+        let id = store.grant(ttl).await.context("cannot get a lease from the store")?;
+        let (lease, shown) = watch::channel(Some(id));
+        let sure_until = asked + ttl - ttl / MARGIN_PER_TTL;
+        Ok((shown, Self { store, ttl, id, lease, sure_until }))
     }
 
     /// Keeps the lease until stopped and nobody uses it any more, then ends it.
-    pub(super) async fn run(self, mut stopped: watch::Receiver<bool>) -> Result<()> {
-        let mut tick = tokio::time::interval(self.ttl / KEEPS_PER_TTL);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    pub(super) async fn run(mut self, mut stopped: watch::Receiver<bool>) -> Result<()> {
+        let shown = self.lease.clone();
+        let mut next = Instant::now();
+        let mut pause = PAUSE_MIN;
         loop {
             tokio::select! {
-                _ = tick.tick() => self.keep().await,
-                () = self.lease.closed(), if *stopped.borrow() => break,
+                () = sleep_until(next) => {
+                    let kept = self.keep().await;
+                    let wait = if kept { self.ttl / KEEPS_PER_TTL } else { pause };
+                    pause = if kept { PAUSE_MIN } else { (pause * 2).min(PAUSE_MAX) };
+                    next = Instant::now() + wait;
+                    if self.is_shown() {
+                        next = next.min(self.sure_until);
+                    }
+                }
+                () = shown.closed(), if *stopped.borrow() => break,
                 _ = stopped.changed(), if !*stopped.borrow() => {}
             }
         }
-        let lease = *self.lease.borrow();
-        self.store.revoke(lease).await.context("cannot end the host's lease")
+        // Where this fails, the lease ends by itself a little later.
+        match timeout(REVOKE_MAX, self.store.revoke(self.id)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                warn!("cannot end the host's lease: {:#}", anyhow::Error::from(error))
+            }
+            Err(_) => warn!("cannot end the host's lease: the store does not answer"),
+        }
+        Ok(())
     }
 
-    async fn keep(&self) {
-        let lease = *self.lease.borrow();
-        match self.store.keep(lease).await {
-            Ok(()) => {}
+    /// Asks for more time; a lease that is no longer sure is given up while the answer is waited
+    /// for. Answers whether there is a lease now.
+    async fn keep(&mut self) -> bool {
+        let asked = Instant::now();
+        let store = Arc::clone(&self.store);
+        let keep = store.keep(self.id);
+        tokio::pin!(keep);
+        let answer = if let Ok(answer) = timeout_at(self.sure_until, &mut keep).await {
+            answer
+        } else {
+            self.give_up("the store has not confirmed it in time");
+            keep.await
+        };
+        match answer {
+            Ok(()) => self.show(asked),
             Err(StoreError::LeaseLost(_)) => {
-                warn!("the host's lease was lost: its running jobs start anew");
-                match self.store.grant(self.ttl).await {
-                    Ok(lease) => {
-                        self.lease.send_replace(lease);
-                        info!("the host has a new lease");
-                    }
-                    Err(error) => warn!("cannot get a new lease: {:#}", anyhow::Error::from(error)),
-                }
+                self.give_up("the store has ended it");
+                return self.grant().await;
             }
-            Err(error) => warn!("cannot keep the host's lease: {:#}", anyhow::Error::from(error)),
+            Err(error) => {
+                warn!("cannot keep the host's lease: {:#}", anyhow::Error::from(error));
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn grant(&mut self) -> bool {
+        let asked = Instant::now();
+        match self.store.grant(self.ttl).await {
+            Ok(id) => {
+                self.id = id;
+                self.show(asked);
+                true
+            }
+            Err(error) => {
+                warn!("cannot get a new lease: {:#}", anyhow::Error::from(error));
+                false
+            }
+        }
+    }
+
+    fn is_shown(&self) -> bool {
+        self.lease.borrow().is_some()
+    }
+
+    fn give_up(&self, why: &str) {
+        if self.is_shown() {
+            warn!("the host's lease is lost ({why}): its running jobs are stopped");
+            self.lease.send_replace(None);
+        }
+    }
+
+    /// The store has confirmed the lease, asked at `asked`.
+    fn show(&mut self, asked: Instant) {
+        self.sure_until = asked + self.ttl - self.ttl / MARGIN_PER_TTL;
+        if *self.lease.borrow() != Some(self.id) {
+            info!("the host has a lease again");
+            self.lease.send_replace(Some(self.id));
         }
     }
 }

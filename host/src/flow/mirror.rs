@@ -27,6 +27,8 @@ pub(super) struct Update {
     pub(super) facts: Vec<Fact>,
     /// All changes up to here are known now.
     pub(super) revision: Revision,
+    /// It is all that is there, not only what changed.
+    pub(super) whole: bool,
 }
 
 /// Starts to mirror the entries under `prefixes`. The first update is all that is there; it comes even when there
@@ -123,7 +125,7 @@ impl Mirror {
         }
         self.known = found;
         facts.sort_by_key(|fact| fact.revision);
-        Ok((Update { facts, revision: Revision(from) }, from))
+        Ok((Update { facts, revision: Revision(from), whole: true }, from))
     }
 
     fn take(&mut self, batch: Batch) -> Update {
@@ -140,7 +142,7 @@ impl Mirror {
                 None => self.known.remove(&event.key),
             };
         }
-        Update { facts, revision: Revision(batch.revision) }
+        Update { facts, revision: Revision(batch.revision), whole: false }
     }
 }
 

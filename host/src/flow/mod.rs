@@ -2,14 +2,16 @@
 //! themselves; what one loop has done the others see as a change of the store.
 //!
 //! `mirror` brings the store's changes in as facts; `planner` makes jobs of config changes; `runner` claims jobs
-//! and calls handlers; `collector` probes what is registered; `lease` keeps this host alive in the eyes of others.
+//! and calls handlers; `collector` probes what is registered; `lease` keeps this host alive in the eyes of others,
+//! `presence` tells them what it is, `peers` shows the others and has one of them lead.
 
 mod clock;
 mod collector;
 mod lease;
 mod mirror;
+mod peers;
 mod planner;
-mod presence;
+pub mod presence;
 mod runner;
 pub mod schemas;
 mod scribe;
@@ -78,16 +80,28 @@ pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Res
     let mut loops: JoinSet<Result<()>> = JoinSet::new();
     let told = presence::run(scribe.clone(), host.clone(), about, lease.clone(), stopped.clone());
     loops.spawn(told);
-    loops.spawn(planner::run(scribe.clone(), handlers, stopped.clone()));
+    let (peers, campaign) = peers::Campaign::new(scribe.clone(), host.clone(), lease.clone());
+    loops.spawn(campaign.run(stopped.clone()));
+    let planning =
+        planner::run(scribe.clone(), host.clone(), handlers, peers.clone(), stopped.clone());
+    loops.spawn(planning);
     let limits = Limits {
         attempts_max: pace.attempts_max,
         backoff_ms_min: pace.backoff_ms_min,
         backoff_ms_max: pace.backoff_ms_max,
         operations_max: store.limits().operations_max,
     };
-    let runner = runner::Runner::new(scribe.clone(), host.clone(), workers, lease, limits, pace);
+    let others = (lease, peers.clone());
+    let runner = runner::Runner::new(scribe.clone(), host.clone(), workers, others, limits, pace);
     loops.spawn(runner.run(stopped.clone()));
-    loops.spawn(collector::run(scribe.clone(), probers, pace, stopped.clone()));
+    loops.spawn(collector::run(
+        scribe.clone(),
+        host.clone(),
+        probers,
+        peers,
+        pace,
+        stopped.clone(),
+    ));
     let keeping = tokio::spawn(keeper.run(stopped.clone()));
     info!(%host, "host runs");
 

@@ -4,23 +4,35 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use super::mirror::{self, Update};
 use super::scribe::{Scribe, Uncommitted};
-use crate::domain::{Content, Fact, Handlers, ResourceRef, Revision};
+use crate::domain::{
+    Content, Entry, Fact, Guard, Handlers, HostId, Peers, ResourceRef, Revision, Transaction,
+};
 use crate::plan::{self, About, Catalog, Plan};
 use crate::wire::key::{self, name_of};
 
-const PREFIXES: &[&str] = &[key::CONFIG, key::STATE, key::JOBS, key::STEPS, key::APPLIED];
+const PREFIXES: &[&str] =
+    &[key::CONFIG, key::STATE, key::JOBS, key::STEPS, key::APPLIED, key::PLAN];
 /// The pause before a plan is tried again when the store could not be reached.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Plans while this host leads. While it does not, it only keeps up with the store, so that it
+/// can take over at once.
 struct Planner {
     scribe: Scribe,
     catalog: Catalog,
+    me: HostId,
+    /// The handlers of this host.
+    own: Handlers,
+    /// The handlers of all hosts.
+    handlers: Handlers,
+    /// Since when this host leads, while it does.
+    term: Option<Revision>,
     /// To be looked at, first come first served, none twice.
     dirty: VecDeque<ResourceRef>,
     listed: BTreeSet<ResourceRef>,
@@ -31,32 +43,44 @@ struct Planner {
 /// Plans until stopped.
 pub(super) async fn run(
     scribe: Scribe,
+    me: HostId,
     handlers: Handlers,
+    mut peers: watch::Receiver<Peers>,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<()> {
     let mut updates =
         mirror::start(Arc::clone(&scribe.store), Arc::clone(&scribe.schemas), PREFIXES);
-    let catalog = Catalog::new(scribe.schemas.as_ref().clone(), handlers);
+    let catalog = Catalog::new(scribe.schemas.as_ref().clone(), handlers.clone());
     let mut planner = Planner {
         scribe,
         catalog,
+        me,
+        own: handlers.clone(),
+        handlers,
+        term: None,
         dirty: VecDeque::new(),
         listed: BTreeSet::new(),
         later: Vec::new(),
     };
-    let mut first = true;
     loop {
         tokio::select! {
             update = updates.recv() => {
                 let Some(update) = update else { anyhow::bail!("the planner's mirror ended") };
-                planner.observe(update, std::mem::take(&mut first));
+                planner.observe(update);
+            }
+            changed = peers.changed() => {
+                changed.context("the campaign ended")?;
+                planner.meet(&peers.borrow_and_update());
             }
             _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
         }
         while let Some(of) = planner.next() {
             // A long list must not be worked off with what was known when it began.
             while let Ok(update) = updates.try_recv() {
-                planner.observe(update, false);
+                planner.observe(update);
+            }
+            if peers.has_changed().unwrap_or_default() {
+                planner.meet(&peers.borrow_and_update());
             }
             tokio::select! {
                 () = planner.look_at(of) => {}
@@ -67,15 +91,15 @@ pub(super) async fn run(
 }
 
 impl Planner {
-    fn observe(&mut self, update: Update, first: bool) {
+    fn observe(&mut self, update: Update) {
         for fact in update.facts {
             complain(&fact);
             let dirty = self.catalog.learn(fact);
-            if !first {
+            if !update.whole {
                 self.mark_all(dirty);
             }
         }
-        if first {
+        if update.whole {
             let everything = self.catalog.everything();
             self.mark_all(everything);
         }
@@ -86,7 +110,41 @@ impl Planner {
         self.mark_all(due.into_iter().map(|(_, of)| of));
     }
 
+    /// Takes in who else runs, and who leads.
+    fn meet(&mut self, peers: &Peers) {
+        match peers.handlers(&self.own) {
+            Ok(handlers) if handlers == self.handlers => {}
+            Ok(handlers) => {
+                self.handlers = handlers.clone();
+                let released = self.catalog.know_handlers(handlers);
+                self.mark_all(released);
+            }
+            Err(circle) => {
+                let names: Vec<_> = circle.iter().map(ToString::to_string).collect();
+                error!("hosts describe handlers that wait for each other: {}", names.join(", "));
+            }
+        }
+        let term = peers.term_of(&self.me);
+        if term == self.term {
+            return;
+        }
+        self.term = term;
+        self.dirty.clear();
+        self.listed.clear();
+        self.later.clear();
+        if term.is_some() {
+            let everything = self.catalog.everything();
+            info!(resources = everything.len(), "this host leads: it plans what is missing");
+            self.mark_all(everything);
+        } else {
+            info!("this host leads no more");
+        }
+    }
+
     fn mark(&mut self, of: ResourceRef) {
+        if self.term.is_none() {
+            return;
+        }
         if self.listed.insert(of.clone()) {
             self.dirty.push_back(of);
         }
@@ -105,7 +163,9 @@ impl Planner {
     }
 
     async fn look_at(&mut self, of: ResourceRef) {
+        let Some(term) = self.term else { return };
         let Some(Plan { transaction, about }) = plan::plan(&mut self.catalog, &of) else { return };
+        let transaction = under(term, transaction);
         match self.scribe.commit(&transaction, None).await {
             Ok(revision) => {
                 tell(&of, &about);
@@ -123,23 +183,30 @@ impl Planner {
                 self.mark(of);
             }
             Err(Uncommitted::LeaseLost) => self.mark(of),
-            Err(Uncommitted::Refused(error)) => self.hold_back(of, &error).await,
+            Err(Uncommitted::Refused(error)) => self.hold_back(term, of, &error).await,
         }
     }
 
     /// The store will never take the plan of this resource: its state says so.
-    async fn hold_back(&mut self, of: ResourceRef, error: &anyhow::Error) {
+    async fn hold_back(&mut self, term: Revision, of: ResourceRef, error: &anyhow::Error) {
         let reason = format!("its workflow cannot be posted: {error:#}");
         error!(resource = %of, "{reason}");
         let Some(plan) = plan::hold_back(&mut self.catalog, &of, &reason) else { return };
-        match self.scribe.commit(&plan.transaction, None).await {
+        let transaction = under(term, plan.transaction);
+        match self.scribe.commit(&transaction, None).await {
             Ok(revision) => {
-                self.catalog.learn_committed(plan.transaction, revision);
+                self.catalog.learn_committed(transaction, revision);
             }
             Err(Uncommitted::Conflict(revision)) => self.later.push((revision, of)),
             Err(other) => error!(resource = %of, "cannot say so in its state: {other}"),
         }
     }
+}
+
+/// A leader that was deposed without knowing it commits nothing.
+fn under(term: Revision, mut transaction: Transaction) -> Transaction {
+    transaction.guards.push(Guard::Created(Entry::Leader, term));
+    transaction
 }
 
 fn complain(fact: &Fact) {

@@ -205,13 +205,14 @@ fn matters(entry: &Entry) -> bool {
         | Entry::Waiting(_)
         | Entry::Ready(_)
         | Entry::Working(_)
-        | Entry::Step(_) => true,
+        | Entry::Step(_)
+        | Entry::PlanMark => true,
         Entry::Monitoring(_)
         | Entry::Stack(_)
         | Entry::JobState(_)
         | Entry::Registration(_)
-        | Entry::PlanMark
         | Entry::Host(_)
+        | Entry::Leader
         | Entry::Unknown(_) => false,
     }
 }

@@ -21,6 +21,9 @@ use super::{About, HELD_BACK, Plan};
 /// So much may one workflow take in the store, roughly: it is posted in one transaction.
 pub(super) const WORKFLOW_BYTES_MAX: usize = 1_000_000;
 
+/// Dependencies compared one by one; a store may take no more than 128 comparisons at once.
+const DEPENDENCY_GUARDS_MAX: usize = 64;
+
 /// A workflow to be posted.
 pub(super) struct Workflow<'a> {
     pub(super) of: &'a ResourceRef,
@@ -41,12 +44,24 @@ pub(super) fn workflow(catalog: &Catalog, workflow: Workflow<'_>) -> Plan {
     let (steps, mut jobs) = jobs(catalog, of, version, input, work);
     let external = dependencies(catalog, of, change, &jobs, &dropped.jobs);
     let mut transaction = upon(catalog, of, dropped, clear);
-    let present = external.iter().map(|job| Guard::Present(Entry::Job(job.clone())));
-    transaction.guards.extend(present);
+    // A dependency that fails meanwhile would not take this workflow with it. Of many, only that
+    // nothing failed is compared: what finished meanwhile is found to hold up nobody.
+    if external.len() > DEPENDENCY_GUARDS_MAX {
+        transaction.guards.push(catalog.as_seen(Entry::PlanMark));
+    } else {
+        let present = external.iter().map(|job| Guard::Present(Entry::Job(job.clone())));
+        transaction.guards.extend(present);
+    }
     if !external.is_empty() {
         // A cascade of failures that has not seen these jobs must look again.
         let mark = Content::Free(json!({ "job_name": name }));
         transaction.effects.push(Effect::Put(Entry::PlanMark, mark));
+    }
+    let goes_on = catalog.jobs().of(of).any(|job| !dropped.jobs.contains(&job.id));
+    let left = Effect::Remove(Entry::JobState(of.clone()));
+    if !goes_on && !transaction.effects.contains(&left) {
+        // What an earlier workflow has reported, if it is still there.
+        transaction.effects.push(left);
     }
     if let Some(first) = jobs.first_mut() {
         first.dependency = external;

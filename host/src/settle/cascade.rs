@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Limits, Version, final_state, ready};
-use crate::domain::{Effect, Entry, Fields, Guard, Job, JobId, ResourceRef, Transaction};
+use crate::domain::{
+    Content, Effect, Entry, Fields, Guard, Job, JobId, Json, ResourceRef, Transaction,
+};
 use crate::queue::Queue;
 
 /// A guard and two writes.
@@ -70,11 +72,13 @@ pub(super) fn fail(
     for id in released(queue, &gone, &kept).into_iter().take(room(&own, limits)) {
         promote(queue, id, &mut own.guards, &mut own.effects);
     }
-    // Jobs posted meanwhile might depend on what falls here.
+    // Jobs posted meanwhile might depend on what falls here, and plans under way may do so, too.
     own.guards.push(match queue.plan_mark() {
         Some(revision) => Guard::Unchanged(Entry::PlanMark, revision),
         None => Guard::Absent(Entry::PlanMark),
     });
+    let mark = Content::Free(Json::from(job.id.as_str()));
+    own.effects.push(Effect::Put(Entry::PlanMark, mark));
     (join(pieces, own, limits.operations_max), cancelled)
 }
 

@@ -1,7 +1,7 @@
 //! What a handler reported, as effects.
 
 use super::Closing;
-use crate::domain::{Content, Effect, Entry, Fields, Job, Json, MonitorCall, Registration, Report};
+use crate::domain::{Content, Effect, Entry, Fields, Job, MonitorCall, Registration, Report};
 
 /// The stack record and the registration; the reported fields have their own place.
 pub(super) fn effects(job: &Job, closing: &Closing) -> Vec<Effect> {
@@ -46,8 +46,7 @@ fn registered(
 ) -> Option<Registration> {
     let mut registration = before.cloned().unwrap_or_default();
     registration.version = job.version;
-    let tenant = job.input.get("tenant_id").and_then(Json::as_str).unwrap_or_default();
-    tenant.clone_into(&mut registration.tenant_id);
+    job.tenant().clone_into(&mut registration.tenant_id);
     for call in calls {
         match call {
             MonitorCall::Register(target) => {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::document::{self, Flaw};
 use super::{Unspellable, key};
-use super::{applied, job, registration, resource, stack, state, step, template};
+use super::{applied, job, presence, registration, resource, stack, state, step, template};
 use crate::domain::{Content, Entry, Schemas};
 
 /// What this value means under this key. Never fails: what makes no sense is `Content::Unreadable`
@@ -16,7 +16,7 @@ pub fn read(schemas: &Schemas, entry: &Entry, value: &[u8]) -> Content {
         Entry::Waiting(_) | Entry::Ready(_) => {
             bare(value).map(|name| Content::Handler(name.into()))
         }
-        Entry::Working(_) => bare(value).map(|name| Content::Host(name.into())),
+        Entry::Working(_) | Entry::Leader => bare(value).map(|name| Content::Host(name.into())),
         _ => document::parse(value).and_then(|document| noun(entry, document)),
     };
     content.unwrap_or_else(|flaw| Content::Unreadable(flaw.to_string()))
@@ -37,8 +37,13 @@ fn noun(entry: &Entry, document: Value) -> Result<Content, Flaw> {
         Entry::JobState(_) => Content::JobState(state::read_reports(document)?),
         Entry::Applied(_) => Content::Applied(applied::read(document)?),
         Entry::Registration(of) => Content::Registration(of.clone(), registration::read(document)?),
-        Entry::PlanMark | Entry::Host(_) => Content::Free(document),
-        Entry::Waiting(_) | Entry::Ready(_) | Entry::Working(_) | Entry::Unknown(_) => {
+        Entry::Host(_) => Content::Presence(presence::read(document)?),
+        Entry::PlanMark => Content::Free(document),
+        Entry::Waiting(_)
+        | Entry::Ready(_)
+        | Entry::Working(_)
+        | Entry::Leader
+        | Entry::Unknown(_) => {
             return Err(Flaw::new("is no document"));
         }
     })
@@ -65,7 +70,7 @@ pub(super) fn value(entry: &Entry, content: &Content) -> Result<Vec<u8>, Unspell
         }
         (Entry::Job(id), Content::Job(it)) if it.job.id == *id => job::spell(it),
         (Entry::Waiting(_) | Entry::Ready(_), Content::Handler(name)) => spell_bare(name.as_str()),
-        (Entry::Working(_), Content::Host(name)) => spell_bare(name.as_str()),
+        (Entry::Working(_) | Entry::Leader, Content::Host(name)) => spell_bare(name.as_str()),
         (Entry::Step(_), Content::Step(it)) => step::spell(it),
         (Entry::Stack(of), Content::Stack(whose, it)) if whose == of => stack::spell(of, it),
         (Entry::JobState(_), Content::JobState(fields)) => state::spell_reports(fields),
@@ -73,7 +78,8 @@ pub(super) fn value(entry: &Entry, content: &Content) -> Result<Vec<u8>, Unspell
         (Entry::Registration(of), Content::Registration(whose, it)) if whose == of => {
             registration::spell(it)
         }
-        (Entry::PlanMark | Entry::Host(_), Content::Free(json)) => {
+        (Entry::Host(_), Content::Presence(it)) => presence::spell(it),
+        (Entry::PlanMark, Content::Free(json)) => {
             document::check_depth(json, 0).and_then(|()| bytes(json))
         }
         (_, Content::Template(_)) => {
@@ -116,6 +122,7 @@ fn noun_of(content: &Content) -> &'static str {
         Content::JobState(_) => "a job state",
         Content::Applied(_) => "what was last planned",
         Content::Registration(..) => "a registration",
+        Content::Presence(_) => "what a host tells of itself",
         Content::Free(_) => "a free value",
         Content::Unreadable(_) => "an unreadable value",
     }

@@ -40,6 +40,8 @@ pub const MONITORED: &str = "/stokehold/monitored/";
 pub const PLAN: &str = "/stokehold/plan";
 /// Running hosts.
 pub const HOSTS: &str = "/stokehold/hosts/";
+/// Our own, the whole key: the host that plans.
+pub const LEADER: &str = "/stokehold/leader";
 /// Our own, the whole key: Gohan's schemas as text, for those who have only the store.
 pub const SCHEMAS: &str = "/stokehold/schemas";
 
@@ -88,6 +90,7 @@ pub fn spell(schemas: &Schemas, entry: &Entry) -> Result<String, Unspellable> {
         Entry::Working(id) => named(WORKING, id.as_str()),
         Entry::Step(id) => named(STEPS, id.as_str()),
         Entry::Host(id) => named(HOSTS, id.as_str()),
+        Entry::Leader => Ok(LEADER.to_owned()),
         Entry::PlanMark => Ok(PLAN.to_owned()),
         Entry::Unknown(key) => Ok(key.clone()),
     };
@@ -129,6 +132,7 @@ pub fn name_of(entry: &Entry) -> String {
         Entry::Working(id) => format!("working {id}"),
         Entry::Step(id) => format!("step {id}"),
         Entry::Host(id) => format!("host {id}"),
+        Entry::Leader => "leader".to_owned(),
         Entry::PlanMark => "plan mark".to_owned(),
         Entry::Unknown(key) => format!("key {key}"),
     }
@@ -172,8 +176,10 @@ fn segment(name: &str) -> Option<&str> {
 }
 
 fn explain(schemas: &Schemas, key: &str) -> Option<Entry> {
-    if key == PLAN {
-        return Some(Entry::PlanMark);
+    match key {
+        PLAN => return Some(Entry::PlanMark),
+        LEADER => return Some(Entry::Leader),
+        _ => {}
     }
     for (family, entry) in NAMED {
         if let Some(name) = key.strip_prefix(family) {

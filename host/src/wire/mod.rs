@@ -15,6 +15,7 @@ mod document;
 
 mod applied;
 mod job;
+mod presence;
 mod python;
 mod registration;
 mod resource;

@@ -115,9 +115,12 @@ async fn a_wait_ends_with_what_is_there_or_with_what_comes() {
 fn a_host_is_dead_only_where_its_process_is_known_to_be_gone() {
     let mut child = std::process::Command::new("true").spawn().unwrap();
     child.wait().unwrap();
-    assert!(!alive(&json!({"pid": child.id()})));
-    assert!(alive(&json!({"pid": std::process::id()})));
-    assert!(alive(&json!({})));
+    let host = |pid, node: &str| Presence { pid, node: node.to_owned(), ..Presence::default() };
+    let here = presence::node();
+    assert!(!alive(&host(child.id(), &here)));
+    assert!(alive(&host(std::process::id(), &here)));
+    assert!(alive(&host(0, &here)));
+    assert!(alive(&host(child.id(), "another machine")), "its processes cannot be seen from here");
 }
 
 #[test]

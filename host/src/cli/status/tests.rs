@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::{
-    Action, HandlerName, Job, OnFailure, ResourceRef, Revision, Target, TemplateId, Version,
+    Action, Handler, HandlerName, Job, OnFailure, PluginFault, ProberKinds, ResourceRef, Revision,
+    Target, TemplateId, UpdateStyle, Version,
 };
 
 fn fact(entry: Entry, content: Content) -> Fact {
@@ -38,12 +39,25 @@ fn place(entry: fn(JobId) -> Entry, id: &str) -> Fact {
     fact(entry(id.into()), Content::Handler(HandlerName::new("heat_worker")))
 }
 
-fn host(json: Json) -> Fact {
-    fact(Entry::Host("h1".into()), Content::Free(json))
+fn host(presence: Presence) -> Fact {
+    fact(Entry::Host("h1".into()), Content::Presence(presence))
+}
+
+fn with_handlers(names: &[&str]) -> Presence {
+    let handlers = names.iter().map(|name| Handler {
+        name: (*name).into(),
+        after: BTreeSet::new(),
+        update: UpdateStyle::Modify,
+    });
+    Presence { handlers: handlers.collect(), ..Presence::default() }
+}
+
+fn prober(name: &str, kind: &str) -> ProberKinds {
+    ProberKinds { name: name.into(), kinds: vec![kind.into()] }
 }
 
 fn text(facts: &[Fact]) -> String {
-    Picture::of(facts, &|host| host.get("pid").is_none()).text(10_000)
+    Picture::of(facts, &|host| host.pid == 0).text(10_000)
 }
 
 #[test]
@@ -78,11 +92,12 @@ jobs            c working on h1
 
 #[test]
 fn hosts_tell_what_they_loaded_and_what_is_broken_states_tell_what_is_held_back_or_failed() {
-    let said = host(json!({
-        "handlers": [{"name": "heat_worker"}, {"name": "monitoring_worker"}],
-        "probers": [{"name": "http_prober", "kinds": ["virtual_network"]}],
-        "faults": [{"file": "broken.wasm", "reason": "is no component"}],
-    }));
+    let said = host(Presence {
+        node: "node-1".into(),
+        probers: vec![prober("http_prober", "virtual_network")],
+        faults: vec![PluginFault { file: "broken.wasm".into(), reason: "is no component".into() }],
+        ..with_handlers(&["heat_worker", "monitoring_worker"])
+    });
     let state = |id: &str, word: &str, error: &str| {
         let of = ResourceRef::new("port", id);
         let state = State { error: error.into(), ..State::new(Version(2), word) };
@@ -90,12 +105,14 @@ fn hosts_tell_what_they_loaded_and_what_is_broken_states_tell_what_is_held_back_
     };
     let facts = [
         said,
+        fact(Entry::Leader, Content::Host("h1".into())),
         state("1", "HELD_BACK", "network:2 is not there yet"),
         state("2", "CREATE_FAILED", "heat said no"),
         state("3", "CREATE_COMPLETED", ""),
     ];
     let expected = "\
-hosts           h1, handlers: heat_worker, monitoring_worker, probers: http_prober
+hosts           h1 (leads) on node-1, handlers: heat_worker, monitoring_worker, \
+probers: http_prober
 plugin faults   broken.wasm: is no component
 held back       port:1: network:2 is not there yet
 failed          port:2 version 2 CREATE_FAILED: heat said no
@@ -115,7 +132,7 @@ fn a_target_without_prober_is_named_and_one_with_is_not() {
     let of = ResourceRef::new("port", "1");
     let registration = Registration { targets, ..Registration::default() };
     let facts = [
-        host(json!({"probers": [{"name": "p", "kinds": ["virtual_network"]}]})),
+        host(Presence { probers: vec![prober("p", "virtual_network")], ..Presence::default() }),
         fact(Entry::Registration(of.clone()), Content::Registration(of, registration)),
     ];
     let said = text(&facts);
@@ -133,7 +150,7 @@ fn an_entry_that_cannot_be_read_is_shown_not_hidden() {
 #[test]
 fn a_host_that_ended_without_a_word_is_no_running_host() {
     let facts = [
-        host(json!({"pid": 1, "handlers": [{"name": "heat_worker"}]})),
+        host(Presence { pid: 1, ..with_handlers(&["heat_worker"]) }),
         job("a", &[], 0),
         fact(Entry::Working("a".into()), Content::Host("h1".into())),
     ];
@@ -154,7 +171,7 @@ fn a_job_between_two_looks_is_in_progress_and_one_that_nobody_can_do_says_so() {
     };
     let facts = |handler: &str| {
         let step = fact(Entry::Step("a".into()), Content::Step(begun.clone()));
-        let host = host(json!({"handlers": [{"name": handler}]}));
+        let host = host(with_handlers(&[handler]));
         text(&[host, job("a", &[], 0), place(Entry::Ready, "a"), step])
     };
     let said = facts("heat_worker");

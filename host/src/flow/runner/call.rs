@@ -23,6 +23,10 @@ pub(super) struct Call {
     pub(super) posted: Arc<Posted>,
     pub(super) step: Option<Step>,
     pub(super) claim: Transaction,
+    /// What the workflow has reported so far.
+    pub(super) fields: Fields,
+    /// The template's text, or why there is none.
+    pub(super) template: Result<String, String>,
     pub(super) worker: Arc<Worker>,
 }
 
@@ -51,19 +55,14 @@ impl Tools {
                 return Came::OutOfReach(None);
             }
         };
-        let ground = match self.ground(&call).await {
-            Ok(ground) => ground,
-            Err(error) => {
-                let fault = Fault::Host(format!("{error:#}"));
-                return Came::Answered(Box::new(closing(&call, claim, Err(fault))));
-            }
-        };
-        let text = match ground.template {
+        let takes_down = matches!(call.posted.job.action, Action::Delete | Action::LogicalDelete);
+        let text = match call.template.clone() {
             Ok(text) => text,
+            // What was put up must come down, even when its template has gone.
+            Err(_) if takes_down => String::new(),
             Err(why) => {
                 let outcome = Ok(Verdict::Failed(Failure::Fatal(why)));
-                let closing = Closing { fields: ground.fields, ..closing(&call, claim, outcome) };
-                return Came::Answered(Box::new(closing));
+                return Came::Answered(Box::new(closing(&call, claim, outcome)));
             }
         };
         let (template_id, checkpoint) = match call.step.clone() {
@@ -80,51 +79,28 @@ impl Tools {
                 lookup: Arc::clone(&self.lookup),
             })
             .await;
-        Came::Answered(Box::new(Closing {
-            report: answer.report,
-            fields: ground.fields,
-            registration: ground.registration,
-            ..closing(&call, claim, answer.outcome)
+        // Only what changes a registration needs to know it.
+        let registration = if answer.report.monitor.is_empty() {
+            Ok(None)
+        } else {
+            self.registration(&call.posted.job.target).await
+        };
+        Came::Answered(Box::new(match registration {
+            Ok(registration) => Closing {
+                report: answer.report,
+                registration,
+                ..closing(&call, claim, answer.outcome)
+            },
+            Err(error) => closing(&call, claim, Err(Fault::Host(format!("{error:#}")))),
         }))
     }
 
-    /// What is there before the call: the template's text, what the workflow reported, what is registered.
-    async fn ground(&self, call: &Call) -> Result<Ground> {
-        let job = &call.posted.job;
-        let template = match &call.step {
-            Some(step) => {
-                let id = &step.template;
-                match self.scribe.read(&Entry::Template(id.clone())).await? {
-                    Some(Content::Template(template)) => Ok(template.text),
-                    Some(Content::Unreadable(why)) => {
-                        Err(format!("template `{id}` cannot be read: {why}"))
-                    }
-                    _ => Err(format!("template `{id}` is not in /config any more")),
-                }
-            }
-            None => Err("the job's own record is gone, and with it which template it has".into()),
-        };
-        // What was put up must come down, even when its template has gone.
-        let takes_down = matches!(job.action, Action::Delete | Action::LogicalDelete);
-        let template = if takes_down { template.or(Ok(String::new())) } else { template };
-        let fields = match self.scribe.read(&Entry::JobState(job.target.clone())).await? {
-            Some(Content::JobState(fields)) => fields,
-            _ => Fields::new(),
-        };
-        let entry = Entry::Registration(job.target.clone());
-        let registration = match self.scribe.read(&entry).await? {
-            Some(Content::Registration(_, registration)) => Some(registration),
-            _ => None,
-        };
-        Ok(Ground { template, fields, registration })
+    async fn registration(&self, of: &ResourceRef) -> Result<Option<Registration>> {
+        match self.scribe.read(&Entry::Registration(of.clone())).await? {
+            Some(Content::Registration(_, registration)) => Ok(Some(registration)),
+            _ => Ok(None),
+        }
     }
-}
-
-struct Ground {
-    /// Its text, or why there is none.
-    template: Result<String, String>,
-    fields: Fields,
-    registration: Option<Registration>,
 }
 
 fn closing(call: &Call, claim: Revision, outcome: Result<Verdict, Fault>) -> Closing {
@@ -133,7 +109,7 @@ fn closing(call: &Call, claim: Revision, outcome: Result<Verdict, Fault>) -> Clo
         claim,
         outcome,
         report: Report::default(),
-        fields: Fields::new(),
+        fields: call.fields.clone(),
         registration: None,
         now_ms: clock::now_ms(),
     }

@@ -45,7 +45,7 @@ fn fact(at: u64, entry: Entry, content: Content) -> Fact {
 
 /// A queue in which the first job runs (claimed at revision 5) and the others wait.
 fn queue(jobs: &[Job], attempts: u32) -> Queue {
-    let mut queue = Queue::default();
+    let mut queue = Queue::new("host".into());
     for (place, job) in jobs.iter().enumerate() {
         let id = job.id.clone();
         let attempts = if place == 0 { attempts } else { 0 };
@@ -57,11 +57,14 @@ fn queue(jobs: &[Job], attempts: u32) -> Queue {
         } else {
             fact(2, Entry::Waiting(id.clone()), Content::Handler(job.handler.clone()))
         };
-        queue.learn([
-            fact(2, Entry::Job(id.clone()), Content::Job(posted)),
-            fact(2, Entry::Step(id), Content::Step(step)),
-            mark,
-        ]);
+        queue.learn(
+            [
+                fact(2, Entry::Job(id.clone()), Content::Job(posted)),
+                fact(2, Entry::Step(id), Content::Step(step)),
+                mark,
+            ],
+            0,
+        );
     }
     queue
 }
@@ -117,15 +120,18 @@ fn names_each_entry_once(transaction: &Transaction) {
 #[test]
 fn a_claim_takes_the_ready_mark_and_begins_the_job_state() {
     let mut queue = queue(&[job(&spec("a", "p", &[]))], 0);
-    queue.learn([
-        Fact {
-            entry: Entry::Working("a".into()),
-            content: None,
-            created: Revision(6),
-            revision: Revision(6),
-        },
-        fact(6, Entry::Ready("a".into()), Content::Handler("heat_worker".into())),
-    ]);
+    queue.learn(
+        [
+            Fact {
+                entry: Entry::Working("a".into()),
+                content: None,
+                created: Revision(6),
+                revision: Revision(6),
+            },
+            fact(6, Entry::Ready("a".into()), Content::Handler("heat_worker".into())),
+        ],
+        0,
+    );
     let claim = claim(&queue, &"a".into(), &"host".into()).unwrap();
     assert!(claim.guards.contains(&Guard::Unchanged(Entry::Ready("a".into()), Revision(6))));
     assert!(removes(&claim, &Entry::Ready("a".into())));
@@ -288,7 +294,7 @@ fn a_job_left_behind_is_ready_again_and_the_loss_counts_as_a_try() {
     };
     for (attempts, fails) in [(0, false), (2, true)] {
         let mut queue = queue(&[job(&spec("a", "p", &[]))], attempts);
-        queue.learn([lost.clone()]);
+        queue.learn([lost.clone()], 0);
         let transactions = repair(&queue, &"a".into(), Wrong::LeftBehind, 1000, &LIMITS);
         let [transaction] = transactions.as_slice() else { panic!("{transactions:?}") };
         names_each_entry_once(transaction);

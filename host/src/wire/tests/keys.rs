@@ -24,6 +24,7 @@ fn every_entry_has_the_key_that_the_world_knows() {
         (Entry::Applied(port()), "/stokehold/applied/v2.0/ports/a778".to_owned()),
         (Entry::Registration(port()), "/stokehold/monitored/v2.0/ports/a778".to_owned()),
         (Entry::PlanMark, "/stokehold/plan".to_owned()),
+        (Entry::Leader, "/stokehold/leader".to_owned()),
         (Entry::Host("h1".into()), "/stokehold/hosts/h1".to_owned()),
         (Entry::Unknown("/elsewhere".into()), "/elsewhere".to_owned()),
     ];
@@ -64,7 +65,7 @@ fn a_key_that_no_rule_explains_is_kept_as_it_is() {
         "/jobs/all/a/b",
         "/jobs/finished/a",
         "/stokehold/plan/a",
-        "/stokehold/leader",
+        "/stokehold/leaders",
         "config/v2.0/ports/a778",
     ];
     for text in keys {

@@ -149,8 +149,8 @@ fn content_is_spelled_only_under_an_entry_of_its_own() {
             let fits = std::mem::discriminant(entry) == std::mem::discriminant(home)
                 || matches!(content, Content::Handler(_))
                     && matches!(entry, Entry::Waiting(_) | Entry::Ready(_))
-                || matches!(content, Content::Free(_))
-                    && matches!(entry, Entry::PlanMark | Entry::Host(_));
+                || matches!(content, Content::Host(_))
+                    && matches!(entry, Entry::Working(_) | Entry::Leader);
             assert_eq!(spell(&schemas(), entry, content).is_ok(), fits, "{entry:?} {content:?}");
         }
         let unreadable = Content::Unreadable("broken".into());

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use crate::domain::{
-    Action, Alias, Applied, Base, Content, Entry, Fields, HandlerName, Job, Json, OnFailure,
-    Output, Param, ParamValue, Posted, Registration, Resource, ResourceRef, Schema, Schemas, Stack,
-    State, Step, Target, TemplateId, Version,
+    Action, Alias, Applied, Base, Content, Entry, Fields, Handler, HandlerName, Job, Json,
+    OnFailure, Output, Param, ParamValue, PluginFault, Posted, Presence, ProberKinds, Registration,
+    Resource, ResourceRef, Schema, Schemas, Stack, State, Step, Target, TemplateId, UpdateStyle,
+    Version,
 };
 
 pub fn schemas() -> Schemas {
@@ -139,6 +140,19 @@ pub fn written() -> Vec<(Entry, Content)> {
         wake_ms: 1_494_471_861_000,
         trouble: "timed out".into(),
     };
+    let presence = Presence {
+        version: "0.1.0".into(),
+        node: "node-1".into(),
+        pid: 7,
+        started_ms: 9,
+        handlers: vec![Handler {
+            name: "heat_worker".into(),
+            after: BTreeSet::from(["other".into()]),
+            update: UpdateStyle::Recreate,
+        }],
+        probers: vec![ProberKinds { name: "http".into(), kinds: vec!["vm".into()] }],
+        faults: vec![PluginFault { file: "x.wasm".into(), reason: "no component".into() }],
+    };
     vec![
         (Entry::Config(port()), Content::Resource(resource)),
         (Entry::State(port()), Content::State(state)),
@@ -156,6 +170,7 @@ pub fn written() -> Vec<(Entry, Content)> {
         (Entry::Applied(port()), Content::Applied(fresh)),
         (Entry::Registration(port()), Content::Registration(port(), registration())),
         (Entry::PlanMark, Content::Free(json!({"n": 1}))),
-        (Entry::Host("host-1".into()), Content::Free(json!({"plugins": []}))),
+        (Entry::Host("host-1".into()), Content::Presence(presence)),
+        (Entry::Leader, Content::Host("host-1".into())),
     ]
 }
