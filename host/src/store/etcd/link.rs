@@ -270,7 +270,8 @@ fn tls(options: &EtcdOptions) -> Result<Option<TlsOptions>, String> {
 /// A file's text, if it has what it should have in it.
 fn pem(file: &PathBuf, kind: &str) -> Result<String, String> {
     let name = Path::display(file);
-    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {name}: {error}"));
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("cannot read {name}: {error}"));
     let text = text?;
     let begin = text.lines().any(|line| line.starts_with("-----BEGIN ") && line.contains(kind));
     if begin { Ok(text) } else { Err(format!("{name} has no {kind} in PEM form")) }
