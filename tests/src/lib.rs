@@ -2,6 +2,7 @@
 
 #![allow(clippy::missing_panics_doc)]
 
+pub mod etcd;
 pub mod guests;
 pub mod paths;
 pub mod real_heat;

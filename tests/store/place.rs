@@ -6,12 +6,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use stokehold::store::embedded::{Embedded, Options, Role};
+use stokehold::store::etcd::{Etcd, EtcdOptions};
 use stokehold::store::{Event, Outcome, Store, Txn, Watch, Write};
+use stokehold_tests::etcd::Cluster;
 use tempfile::TempDir;
 
 /// A place for one store, empty at first, for one test alone.
 #[async_trait]
 pub trait Place: Send + Sync + Sized {
+    /// Whether this kind of store can be had on this machine; a line says so if not.
+    fn can_be() -> bool {
+        true
+    }
     /// A new one.
     async fn new() -> Self;
     /// Opens what is there.
@@ -52,6 +58,37 @@ impl Place for Folder {
         // The history is trimmed with every commit, so with the one of opening too.
         drop(self.open_with(options));
         self.open().await
+    }
+}
+
+/// An etcd of one member.
+pub struct Served(pub Cluster);
+
+impl Served {
+    /// How it is reached.
+    pub fn options(&self) -> EtcdOptions {
+        EtcdOptions::new(self.0.address().parse().unwrap())
+    }
+}
+
+#[async_trait]
+impl Place for Served {
+    fn can_be() -> bool {
+        stokehold_tests::etcd::program().unwrap().is_some()
+    }
+
+    async fn new() -> Self {
+        Self(Cluster::start(1).unwrap().unwrap())
+    }
+
+    async fn open(&self) -> Arc<dyn Store> {
+        Arc::new(Etcd::open(self.options()).await.unwrap())
+    }
+
+    async fn forget(&self, store: Arc<dyn Store>) -> Arc<dyn Store> {
+        let now = i64::try_from(revision(&*store).await).unwrap();
+        self.0.client().await.unwrap().compact(now, None).await.unwrap();
+        store
     }
 }
 

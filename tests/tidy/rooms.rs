@@ -158,14 +158,15 @@ fn the_thinking_rooms_have_no_effects() {
 }
 
 #[test]
-fn etcd_is_known_to_one_file_and_wasmtime_to_one_room() {
+fn etcd_is_known_to_one_folder_and_wasmtime_to_one_room() {
     let with = |word: &str| {
         let files = rust("host/src").into_iter();
         let found = files.filter(|(_, text)| words(&code(text)).any(|w| w.starts_with(word)));
         found.map(|(path, _)| path).collect::<Vec<_>>()
     };
-    let etcd = with("etcd_client");
-    assert!(etcd.len() <= 1, "etcd_client occurs in {etcd:?}");
+    for path in ["etcd_client", "tonic"].into_iter().flat_map(with) {
+        assert!(path.starts_with("host/src/store/etcd"), "etcd is known to {}", path.display());
+    }
     for path in with("wasmtime") {
         assert!(path.starts_with("host/src/plugin"), "wasmtime occurs in {}", path.display());
     }

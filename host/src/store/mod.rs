@@ -4,6 +4,7 @@
 //! step. What was committed is on disk before `commit` returns. Keys are ordered as bytes.
 
 pub mod embedded;
+pub mod etcd;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
