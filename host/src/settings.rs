@@ -104,8 +104,21 @@ macro_rules! settings {
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 settings! {
-    /// Where everything is kept: a folder, as `PATH` or `embedded:PATH`.
+    /// Where everything is kept: a folder, as `PATH` or `embedded:PATH`, or an etcd, as `etcd://a:2379,b:2379`
+    /// (`etcds://` with TLS).
     store: StorePlace = "embedded:./stokehold-data", Form::Text;
+    /// User of the etcd, if it asks for one.
+    etcd_user: Option<String> = "", Form::Text;
+    /// Password of that user.
+    etcd_password: Option<Secret> = "", Form::Secret;
+    /// PEM file with the certificates of those who sign the etcd's; `etcds://` needs it.
+    etcd_ca_file: Option<PathBuf> = "", Form::Text;
+    /// PEM file with this program's certificate, if the etcd asks for one.
+    etcd_cert_file: Option<PathBuf> = "", Form::Text;
+    /// PEM file with the key of that certificate.
+    etcd_key_file: Option<PathBuf> = "", Form::Text;
+    /// Time that one request to the etcd may take, all tries together.
+    etcd_timeout_ms: u64 = "5000", Form::Number(100, 600_000);
     /// Folder of the plugins, one `<name>.wasm` each.
     handlers: PathBuf = "./handlers", Form::Text;
     /// Folder for compiled plugins; private, may be removed at any time.
@@ -207,6 +220,14 @@ impl Settings {
             "backoff_ms_min ({}) must not be above backoff_ms_max ({})",
             self.backoff_ms_min,
             self.backoff_ms_max
+        );
+        ensure!(
+            self.etcd_user.is_some() == self.etcd_password.is_some(),
+            "etcd_user and etcd_password go together: one of them is missing"
+        );
+        ensure!(
+            self.etcd_cert_file.is_some() == self.etcd_key_file.is_some(),
+            "etcd_cert_file and etcd_key_file go together: one of them is missing"
         );
         let wanted = self.handler_slots + self.probes_max;
         ensure!(

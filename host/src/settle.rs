@@ -12,7 +12,7 @@ pub use claim::{claim, release, reported_before};
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    Content, Effect, Entry, Failure, Fault, Fields, Guard, HostId, Job, JobId, OnFailure, Posted,
+    Content, Effect, Entry, Failure, Fault, Fields, Guard, Job, JobId, OnFailure, Posted,
     Registration, Report, ResourceRef, Revision, State, Step, Transaction, Verdict, Version,
 };
 use crate::queue::{Queue, SLEEP_MS_MAX, Wrong, nobody_has};

@@ -11,34 +11,23 @@ use rustix::process::{Pid, test_kill_process};
 
 use super::config::{Config, Next};
 use super::input;
+use super::place;
 use super::plain::plain;
 use crate::domain::{
     Content, Entry, Fact, Presence, ResourceRef, Schemas, State, TemplateId, Version,
 };
 use crate::flow::presence;
-use crate::settings::{SchemaSource, Settings, StorePlace};
-use crate::store::embedded::{Embedded, Options, Role};
+use crate::settings::{SchemaSource, Settings};
+use crate::store::embedded::Role;
 use crate::store::{Compare, KeyValue, Outcome, Store, Txn, Write};
 use crate::wire::{self, key};
 
-/// What a folder with a store has in it.
-const FILE: &str = "store.db";
 /// Keys asked for at once.
 const PAGE: usize = 500;
 
 /// Opens the store beside whatever host may be running on it.
 pub(super) async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
-    let StorePlace::Embedded(dir) = settings.store.clone();
-    // A folder without one would get one.
-    if !dir.join(FILE).exists() {
-        bail!(
-            "there is no store in {}; `stokehold run` makes one, --store names another",
-            dir.display()
-        );
-    }
-    let opened =
-        tokio::task::spawn_blocking(move || Embedded::open(&dir, Options::new(Role::Guest)));
-    Ok(Arc::new(opened.await.context("cannot open the store")??))
+    place::open(settings, Role::Guest).await
 }
 
 /// The schemas of the settings, or those a host has left in the store.

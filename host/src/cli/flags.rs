@@ -28,7 +28,16 @@ pub(super) struct Named {
     pub(super) flags: Flags,
 }
 
-const PLACES: [&str; 2] = ["store", "schemas"];
+const PLACES: [&str; 8] = [
+    "store",
+    "etcd_user",
+    "etcd_password",
+    "etcd_ca_file",
+    "etcd_cert_file",
+    "etcd_key_file",
+    "etcd_timeout_ms",
+    "schemas",
+];
 
 fn add(command: Command, rows: impl Iterator<Item = &'static Row>) -> Command {
     let file = Arg::new("settings")
@@ -171,8 +180,12 @@ mod tests {
             shown.map(|arg| arg.get_id().to_string()).collect::<Vec<_>>()
         };
         let bare = || Command::new("t");
-        assert_eq!(offered(StoreFlags::augment_args(bare())), ["settings", "store"]);
-        assert_eq!(offered(PlaceFlags::augment_args(bare())), ["settings", "store", "schemas"]);
+        let places = offered(PlaceFlags::augment_args(bare()));
+        assert_eq!(places[..2], ["settings", "store"]);
+        assert!(places.contains(&"schemas".to_owned()));
+        let stores = offered(StoreFlags::augment_args(bare()));
+        assert!(!stores.contains(&"schemas".to_owned()));
+        assert_eq!(stores.len() + 1, places.len());
     }
 
     #[test]

@@ -1,26 +1,24 @@
 //! From settings to everything that a running host is made of.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use tracing::{error, info, warn};
 
-use super::entries;
+use super::{entries, place};
 use crate::flow::schemas::{self, Source};
 use crate::flow::{House, Pace};
 use crate::plugin::{
     self, AskedBounds, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings,
 };
-use crate::settings::{Plugin, SchemaSource, Settings, StorePlace};
-use crate::store::Store;
-use crate::store::embedded::{Embedded, Options, Role};
+use crate::settings::{Plugin, SchemaSource, Settings};
+use crate::store::embedded::Role;
 
 /// Opens the store, gets the schemas, loads the plugins.
 pub(super) async fn build(settings: &Settings) -> Result<House> {
     // Whoever mistyped a name should not find a new store.
     in_place(settings)?;
-    let store: Arc<dyn Store> = Arc::new(open(settings).await?);
+    let store = place::open(settings, Role::Host).await?;
     let schemas = match source(settings) {
         Some(source) => {
             let (schemas, text) = schemas::get(&source).await.with_context(|| told_by(&source))?;
@@ -59,14 +57,6 @@ fn told_by(source: &Source) -> String {
         Source::File(path) => format!("cannot use the schemas of {}", path.display()),
         Source::Url { url, .. } => format!("cannot use the schemas of {url}"),
     }
-}
-
-async fn open(settings: &Settings) -> Result<Embedded> {
-    let StorePlace::Embedded(dir) = settings.store.clone();
-    let mut options = Options::new(Role::Host);
-    options.history_revisions_max = settings.history_revisions_max;
-    let opened = tokio::task::spawn_blocking(move || Embedded::open(&dir, options));
-    Ok(opened.await.context("cannot open the store")??)
 }
 
 fn source(settings: &Settings) -> Option<Source> {

@@ -18,6 +18,7 @@ mod house;
 mod input;
 mod load;
 mod logging;
+mod place;
 mod plain;
 mod run;
 mod status;

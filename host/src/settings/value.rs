@@ -45,13 +45,18 @@ impl<T: Setting> Setting for Option<T> {
 pub enum StorePlace {
     /// In files under this folder, by the host itself.
     Embedded(PathBuf),
+    /// In the etcd with this address, as it was given.
+    Etcd(String),
 }
 
 impl Setting for StorePlace {
     fn parse(text: &str) -> Result<Self, String> {
+        if ["etcd://", "etcds://"].iter().any(|scheme| text.starts_with(scheme)) {
+            return Ok(Self::Etcd(text.to_owned()));
+        }
         let path = text.strip_prefix("embedded:").unwrap_or(text);
         if path.is_empty() || path.contains("://") {
-            return Err("a folder, as PATH or embedded:PATH (no other store is known)".to_owned());
+            return Err("a folder, as PATH or embedded:PATH, or etcd://host:2379".to_owned());
         }
         Ok(Self::Embedded(PathBuf::from(path)))
     }

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::cli::{config, follow};
 use crate::domain::Json;
+use crate::store::embedded::{Embedded, Options};
 
 fn host(dir: &TempDir) -> Embedded {
     Embedded::open(&dir.path().join("store"), Options::new(Role::Host)).unwrap()

@@ -1,0 +1,58 @@
+//! The store of the settings, opened.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::Misuse;
+use crate::settings::{Settings, StorePlace};
+use crate::store::Store;
+use crate::store::embedded::{Embedded, Options, Role};
+use crate::store::etcd::{Etcd, EtcdOptions};
+
+/// What a folder with an embedded store has in it.
+const FILE: &str = "store.db";
+
+/// Opens it for a host, or beside whatever host may be running on it.
+pub(super) async fn open(settings: &Settings, role: Role) -> Result<Arc<dyn Store>> {
+    match &settings.store {
+        StorePlace::Embedded(dir) => Ok(Arc::new(embedded(settings, dir, role).await?)),
+        StorePlace::Etcd(address) => {
+            let options = etcd(settings, address)?;
+            let opened = Etcd::open(options).await;
+            Ok(Arc::new(opened.with_context(|| format!("cannot use the store {address}"))?))
+        }
+    }
+}
+
+async fn embedded(settings: &Settings, dir: &Path, role: Role) -> Result<Embedded> {
+    if role == Role::Guest && !dir.join(FILE).exists() {
+        // A folder without one would get one.
+        bail!(
+            "there is no store in {}; `stokehold run` makes one, --store names another",
+            dir.display()
+        );
+    }
+    let mut options = Options::new(role);
+    options.history_revisions_max = settings.history_revisions_max;
+    let dir = dir.to_owned();
+    let opened = tokio::task::spawn_blocking(move || Embedded::open(&dir, options));
+    Ok(opened.await.context("cannot open the store")??)
+}
+
+/// How the etcd of the settings is reached.
+pub(super) fn etcd(settings: &Settings, address: &str) -> Result<EtcdOptions> {
+    let parsed = address.parse().map_err(|error| {
+        Misuse(anyhow::Error::from(error).context(format!("{address} is no store")))
+    })?;
+    let password = settings.etcd_password.as_ref().map(|password| password.reveal().to_owned());
+    let mut options = EtcdOptions::new(parsed);
+    options.user = settings.etcd_user.clone().zip(password.map(Into::into));
+    options.ca_file.clone_from(&settings.etcd_ca_file);
+    options.cert_file.clone_from(&settings.etcd_cert_file);
+    options.key_file.clone_from(&settings.etcd_key_file);
+    options.request_timeout = Duration::from_millis(settings.etcd_timeout_ms);
+    Ok(options)
+}
