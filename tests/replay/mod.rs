@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use heat_simulator::Options as HeatOptions;
 use serde_json::Value as Json;
+use stokehold_tests::etcd::Cluster;
 use stokehold_tests::paths;
 use stokehold_tests::world::{Setup, World, parse};
 
@@ -25,34 +26,79 @@ struct Done {
     writes: BTreeMap<String, Vec<Option<Json>>>,
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_recorded_scenario_comes_out_as_the_original_did_it() -> Result<()> {
+/// The recording, if it is at hand, and a world to replay it in.
+fn given() -> Result<Option<(Recording, Setup)>> {
     let Some(folder) = paths::shared("recordings/common_function_gateway", "recordings") else {
-        return Ok(());
+        return Ok(None);
     };
     let recording = Recording::read(&folder)?;
     let mut setup = Setup::new(recording.schemas.clone())?;
     setup.heat = HeatOptions { manual: true, ..HeatOptions::default() };
-    let mut world = World::start(setup).await?;
+    Ok(Some((recording, setup)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recorded_scenario_comes_out_as_the_original_did_it() -> Result<()> {
+    let Some((recording, setup)) = given()? else { return Ok(()) };
+    replay(&recording, World::start(setup).await?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_etcd_it_comes_out_the_same_with_one_host() -> Result<()> {
+    on_etcd(1).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_etcd_it_comes_out_the_same_with_three_hosts() -> Result<()> {
+    on_etcd(3).await
+}
+
+async fn on_etcd(hosts: usize) -> Result<()> {
+    let Some((recording, setup)) = given()? else { return Ok(()) };
+    let Some(etcd) = Cluster::start(1)? else { return Ok(()) };
+    let mut world = World::on_etcd(setup, etcd).await?;
+    for _ in 0..hosts {
+        world.start_host().await?;
+    }
+    replay(&recording, world).await
+}
+
+async fn replay(recording: &Recording, mut world: World) -> Result<()> {
     for line in &recording.timeline {
         follow(&world, line).await?;
     }
     world.idle().await?;
     let done = done(&world).await?;
     let requests = world.heat.requests();
+    once_each(&world).await?;
     world.stop_host().await?;
+    let left = world.all("/jobs/").await?;
+    ensure!(left.is_empty(), "left over: {left:?}");
 
     let mut tally = Tally::default();
-    compare::jobs(&mut tally, &recording, &done.jobs);
-    compare::requests(&mut tally, &recording, &requests)?;
+    compare::jobs(&mut tally, recording, &done.jobs);
+    compare::requests(&mut tally, recording, &requests)?;
     compare::writes(&mut tally, "states", &recording.states, &done.writes, state);
     compare::writes(&mut tally, "stacks", &recording.stacks, &done.writes, compare::stack);
     compare::writes(&mut tally, "job_states", &recording.job_states, &done.writes, compare::fields);
-    compare::registrations(&mut tally, &recording, &done.writes, &world.schemas);
-    compare::statuses(&mut tally, &recording, &done.writes);
-    compare::mappings(&mut tally, &recording, &done.writes);
+    compare::registrations(&mut tally, recording, &done.writes, &world.schemas);
+    compare::statuses(&mut tally, recording, &done.writes);
+    compare::mappings(&mut tally, recording, &done.writes);
     println!("{tally}");
     ensure!(tally.holds(), "the replay differs from the recording:\n{tally}");
+    Ok(())
+}
+
+/// No job is run to completion twice: each is there once, and goes once.
+async fn once_each(world: &World) -> Result<()> {
+    let mut ends = BTreeMap::<String, usize>::new();
+    for event in world.history().await? {
+        if event.key.starts_with("/jobs/all/") && event.value.is_none() {
+            *ends.entry(event.key).or_default() += 1;
+        }
+    }
+    let twice: Vec<_> = ends.iter().filter(|(_, times)| **times > 1).collect();
+    ensure!(twice.is_empty(), "ended more than once: {twice:?}");
     Ok(())
 }
 

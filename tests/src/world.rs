@@ -1,4 +1,4 @@
-//! A world for the whole host: an embedded store in a fresh folder, a simulated Heat, and hosts that come and go.
+//! A world for the whole host: a store of its own, a simulated Heat, and hosts that come and go.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,13 @@ use stokehold::plugin::{
     self, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings,
 };
 use stokehold::store::embedded::{Embedded, Options, Role};
+use stokehold::store::etcd::{Etcd, EtcdOptions};
 use stokehold::store::{Event, Outcome, Store, Txn, Write};
 use stokehold::wire;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use crate::etcd::Cluster;
 
 /// How long anything may take before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -76,9 +79,13 @@ pub struct World {
     /// The resource types.
     pub schemas: Arc<Schemas>,
     setup: Setup,
-    host: Option<(oneshot::Sender<()>, JoinHandle<Result<()>>)>,
+    hosts: Vec<Running>,
+    etcd: Option<Cluster>,
     folder: tempfile::TempDir,
 }
+
+/// A host of this process: what stops it, and how it ended.
+type Running = (oneshot::Sender<()>, JoinHandle<Result<()>>);
 
 impl World {
     /// A world with one running host.
@@ -95,22 +102,34 @@ impl World {
     ///
     /// # Errors
     /// When any of its parts cannot be started.
-    pub fn without_host(mut setup: Setup, role: Role) -> Result<Self> {
+    pub fn without_host(setup: Setup, role: Role) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder for the store")?;
         let store = Embedded::open(&folder.path().join("store"), Options::new(role))?;
+        Self::around(setup, Arc::new(store), None, folder)
+    }
+
+    /// A world on etcd in which nobody runs jobs yet.
+    ///
+    /// # Errors
+    /// When any of its parts cannot be started.
+    pub async fn on_etcd(setup: Setup, etcd: Cluster) -> Result<Self> {
+        let folder = tempfile::tempdir().context("cannot make a folder for the world")?;
+        let store = open(&etcd).await?;
+        Self::around(setup, store, Some(etcd), folder)
+    }
+
+    fn around(
+        mut setup: Setup,
+        store: Arc<dyn Store>,
+        etcd: Option<Cluster>,
+        folder: tempfile::TempDir,
+    ) -> Result<Self> {
         let (schemas, complaints) = wire::schemas::read(&setup.schemas)?;
         if let Some(complaint) = complaints.first() {
             bail!("schemas of the test: {complaint}");
         }
         let heat = Simulator::start(std::mem::take(&mut setup.heat))?;
-        Ok(Self {
-            store: Arc::new(store),
-            heat,
-            schemas: Arc::new(schemas),
-            setup,
-            host: None,
-            folder,
-        })
+        Ok(Self { store, heat, schemas: Arc::new(schemas), setup, hosts: Vec::new(), etcd, folder })
     }
 
     /// The command that runs a host of this world in a process of its own.
@@ -124,7 +143,10 @@ impl World {
         let pace = &self.setup.pace;
         let mut command = Command::new(crate::paths::program("stokehold")?);
         command.arg("run").current_dir(self.folder());
-        command.arg("--store").arg(self.folder().join("store"));
+        match &self.etcd {
+            None => command.arg("--store").arg(self.folder().join("store")),
+            Some(etcd) => command.arg("--store").arg(etcd.address()),
+        };
         command.arg("--handlers").arg(&self.setup.handlers);
         command.arg("--cache").arg(cache()?);
         command.env("STOKEHOLD_SCHEMAS", schemas);
@@ -150,34 +172,45 @@ impl World {
         Ok(command)
     }
 
-    /// Loads the plugins and starts a host.
+    /// Loads the plugins and starts a host: another one, where the store allows several.
     ///
     /// # Errors
     /// When the engine cannot be made.
     pub async fn start_host(&mut self) -> Result<()> {
         let plugins = self.plugins().await?;
-        let house = House {
-            store: Arc::clone(&self.store),
-            schemas: Arc::clone(&self.schemas),
-            plugins,
-            pace: self.setup.pace,
+        // Each host has connections of its own.
+        let store = match &self.etcd {
+            None => Arc::clone(&self.store),
+            Some(etcd) => open(etcd).await?,
         };
+        let house =
+            House { store, schemas: Arc::clone(&self.schemas), plugins, pace: self.setup.pace };
         let (stop, stopped) = oneshot::channel();
         let run = flow::run(house, async move {
             let _ = stopped.await;
         });
-        self.host = Some((stop, tokio::spawn(run)));
+        self.hosts.push((stop, tokio::spawn(run)));
         Ok(())
     }
 
-    /// Ends the host as SIGTERM does.
+    /// Ends all hosts as SIGTERM does.
     ///
     /// # Errors
-    /// What the host ended with.
+    /// What a host ended with.
     pub async fn stop_host(&mut self) -> Result<()> {
-        let Some((stop, host)) = self.host.take() else { return Ok(()) };
-        let _ = stop.send(());
-        tokio::time::timeout(PATIENCE, host).await.context("the host did not end")??
+        let (stops, hosts): (Vec<_>, Vec<_>) = self.hosts.drain(..).unzip();
+        for stop in stops {
+            let _ = stop.send(());
+        }
+        for host in hosts {
+            tokio::time::timeout(PATIENCE, host).await.context("a host did not end")???;
+        }
+        Ok(())
+    }
+
+    /// The etcd that everything is stored in, if it is one.
+    pub fn etcd(&self) -> Option<&Cluster> {
+        self.etcd.as_ref()
     }
 
     /// The plugins as a host loads them, with Heat and the analytics granted.
@@ -342,6 +375,15 @@ impl World {
         })
         .await
     }
+}
+
+/// The store on this etcd, over connections of its own.
+///
+/// # Errors
+/// When it cannot be reached.
+pub async fn open(etcd: &Cluster) -> Result<Arc<dyn Store>> {
+    let options = EtcdOptions::new(etcd.address().parse()?);
+    Ok(Arc::new(Etcd::open(options).await?))
 }
 
 /// One compiled cache for all tests of a target directory.
