@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::Certificates;
 
 /// etcd says so once clients may come, in all versions.
-const READY: &str = "ready to serve client requests";
+const READY: &str = "serving client traffic";
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// Where ports are taken from: systems give none of these to connections that go out, so a member
 /// that is started again finds its own.
