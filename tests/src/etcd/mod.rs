@@ -104,6 +104,7 @@ impl Cluster {
     }
 
     /// One of them.
+    #[allow(clippy::indexing_slicing)]
     pub fn member(&self, nth: usize) -> &Member {
         &self.members[nth]
     }

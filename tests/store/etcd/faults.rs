@@ -11,10 +11,10 @@ use super::{address, open, options};
 
 /// Fails unless it is `Unavailable`, within the deadline.
 async fn out_of_reach<T>(request: impl Future<Output = Result<T, StoreError>>, within: Duration) {
-    let begun = Instant::now();
+    let since = Instant::now();
     let answer = request.await.err();
     assert!(matches!(answer, Some(StoreError::Unavailable(_))), "{answer:?}");
-    let took = begun.elapsed();
+    let took = since.elapsed();
     assert!(took < within + Duration::from_millis(500), "{took:?}");
 }
 
@@ -35,8 +35,7 @@ async fn a_halted_server_is_told_in_time_and_taken_up_again() {
         out_of_reach(store.keep(lease), within),
         out_of_reach(store.revoke(LeaseId(7)), within),
     );
-    let (ca, address) = (None, cluster.address().parse().unwrap());
-    let late = EtcdOptions { request_timeout: within, ca_file: ca, ..EtcdOptions::new(address) };
+    let late = EtcdOptions { request_timeout: within, ..options(&cluster) };
     out_of_reach(Etcd::open(late), within).await;
     cluster.member(0).go_on().unwrap();
     store.keep(lease).await.unwrap();
@@ -70,18 +69,18 @@ async fn a_lease_ends_while_its_server_is_halted() {
     let store = open(options(&cluster)).await;
     let ttl = Duration::from_secs(2);
     let lease = store.grant(ttl).await.unwrap();
-    let leased = Write::Put { key: "/k".to_owned(), value: Vec::new(), lease: Some(lease) };
-    let begin = write(&*store, [leased.clone()]).await;
+    let claim = Write::Put { key: "/k".to_owned(), value: Vec::new(), lease: Some(lease) };
+    let begin = write(&*store, [claim.clone()]).await;
     cluster.member(0).halt().unwrap();
-    let begun = Instant::now();
+    let since = Instant::now();
     out_of_reach(store.keep(lease), ttl / 3).await;
-    tokio::time::sleep(ttl.saturating_sub(begun.elapsed()) + ttl / 2).await;
+    tokio::time::sleep(ttl.saturating_sub(since.elapsed()) + ttl / 2).await;
     cluster.member(0).go_on().unwrap();
     let mut watch = store.watch(&["/k"], begin).await.unwrap();
     assert_eq!(shown(&mut *watch, begin + 1).await[0].value, None);
     let lost = |error| matches!(error, Some(StoreError::LeaseLost(of)) if of == lease);
     assert!(lost(store.keep(lease).await.err()));
-    assert!(lost(store.commit(writes([leased])).await.err()));
+    assert!(lost(store.commit(writes([claim])).await.err()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -70,7 +70,8 @@ impl Etcd {
     where
         F: Future<Output = Result<T, etcd_client::Error>> + Send,
     {
-        self.link.ask(repeat, self.link.request_timeout, request).await
+        // What gRPC keeps for a call takes several kilobytes, which nobody wants inline.
+        Box::pin(self.link.ask(repeat, self.link.request_timeout, request)).await
     }
 
     fn leases(&self) -> MutexGuard<'_, BTreeMap<LeaseId, Duration>> {
