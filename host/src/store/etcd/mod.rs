@@ -55,6 +55,10 @@ impl Etcd {
         });
         match seen.await {
             Ok(_) => Ok(store),
+            Err(Trouble::Token(reason)) if options.user.is_none() => {
+                let reason = format!("etcd wants a user and a password ({reason})");
+                Err(link::unusable(&options, reason))
+            }
             Err(Trouble::Barred(reason) | Trouble::Token(reason)) => {
                 Err(link::unusable(&options, reason))
             }
