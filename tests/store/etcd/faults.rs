@@ -112,6 +112,26 @@ async fn dead_and_halted_members_are_passed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_leaves_a_member_that_is_silent() {
+    let Some(cluster) = Cluster::start(3).unwrap() else { return };
+    let leader = cluster.leader().await.unwrap();
+    let mut endpoints = cluster.endpoints();
+    endpoints.swap(0, (leader + 1) % 3);
+    let quick = EtcdOptions {
+        request_timeout: Duration::from_secs(2),
+        ..EtcdOptions::new(address(&endpoints))
+    };
+    let store = open(quick).await;
+    let begin = write(&*store, [put("/k", "")]).await;
+    let mut watch = store.watch(&["/k"], begin - 1).await.unwrap();
+    assert_eq!(shown(&mut *watch, begin).await.len(), 1);
+    cluster.member((leader + 1) % 3).halt().unwrap();
+    assert!(store.get("/k").await.unwrap().is_some());
+    let now = write(&*store, [put("/k", "halted")]).await;
+    assert_eq!(shown(&mut *watch, now).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_leader_loses_nothing() {
     let Some(cluster) = Cluster::start(3).unwrap() else { return };
     let store = open(options(&cluster)).await;
