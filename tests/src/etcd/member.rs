@@ -87,6 +87,13 @@ impl Member {
             args.push(format!("--cert-file={}", file("server.pem")));
             args.push(format!("--key-file={}", file("server.key")));
         }
+        if !peers.contains(',') {
+            // Alone, there is nobody to wait for: it leads at once.
+            args.extend([
+                "--heartbeat-interval=10".to_owned(),
+                "--election-timeout=100".to_owned(),
+            ]);
+        }
         args.extend(more.iter().map(|arg| (*arg).to_owned()));
         self.args = args;
     }
