@@ -143,3 +143,6 @@ impl Keeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

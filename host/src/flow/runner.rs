@@ -69,6 +69,8 @@ pub(super) struct Runner {
     workers: BTreeMap<HandlerName, Arc<Worker>>,
     host: HostId,
     lease: watch::Receiver<Option<LeaseId>>,
+    /// The lease that claims are made under.
+    held: Option<LeaseId>,
     peers: watch::Receiver<Peers>,
     limits: Limits,
     pace: Pace,
@@ -95,12 +97,14 @@ impl Runner {
         limits: Limits,
         pace: Pace,
     ) -> Self {
+        let held = *lease.borrow();
         let workers = workers.into_iter().map(|(name, worker)| (name, Arc::new(worker))).collect();
         Self {
             tools: Tools::new(scribe),
             workers,
             queue: Queue::new(host.clone()),
             host,
+            held,
             lease,
             peers,
             limits,
@@ -183,12 +187,14 @@ impl Runner {
         self.templates.insert(id.clone(), text);
     }
 
-    /// Without a lease the claims are no longer this host's: it stops working on them.
+    /// Without the lease that they hang on, the claims are no longer this host's: it stops working
+    /// on them.
     fn mind_the_lease(&mut self) {
-        if self.lease.borrow_and_update().is_some() || self.calls.is_empty() {
+        let present = *self.lease.borrow_and_update();
+        if std::mem::replace(&mut self.held, present) == present || self.calls.is_empty() {
             return;
         }
-        warn!(calls = self.calls.len(), "calls are stopped: the host has no lease");
+        warn!(calls = self.calls.len(), "calls are stopped: the host lost its lease");
         for (_, call) in self.calls.values() {
             call.abort();
         }
@@ -220,8 +226,7 @@ impl Runner {
             }
         }
         self.release_strays();
-        let lease = *self.lease.borrow();
-        if let Some(lease) = lease {
+        if let Some(lease) = self.held {
             for id in claims {
                 self.start(id, lease);
             }

@@ -10,6 +10,8 @@ use crate::queue::Queue;
 
 /// A guard and two writes.
 const OPERATIONS_PER_PROMOTION: usize = 3;
+/// A guard and a write of the plan's mark.
+const MARK_OPERATIONS: usize = 2;
 
 /// Fails a job: its workflow, and every waiting workflow that depends on it, however far. A newer version of a
 /// resource, or its take-down, does not fall with the older workflow that it waits for: it goes on.
@@ -72,14 +74,23 @@ pub(super) fn fail(
     for id in released(queue, &gone, &kept).into_iter().take(room(&own, limits)) {
         promote(queue, id, &mut own.guards, &mut own.effects);
     }
-    // Jobs posted meanwhile might depend on what falls here, and plans under way may do so, too.
-    own.guards.push(match queue.plan_mark() {
+    let mut transactions = join(pieces, own, limits.operations_max.saturating_sub(MARK_OPERATIONS));
+    for transaction in &mut transactions {
+        mark(queue, job, transaction);
+    }
+    (transactions, cancelled)
+}
+
+/// Jobs posted meanwhile might depend on what falls here, and plans under way may be about to: the
+/// former make this transaction fail, the latter fail by it. After the first of several the others
+/// are decided anew.
+fn mark(queue: &Queue, cause: &Job, transaction: &mut Transaction) {
+    transaction.guards.push(match queue.plan_mark() {
         Some(revision) => Guard::Unchanged(Entry::PlanMark, revision),
         None => Guard::Absent(Entry::PlanMark),
     });
-    let mark = Content::Free(Json::from(job.id.as_str()));
-    own.effects.push(Effect::Put(Entry::PlanMark, mark));
-    (join(pieces, own, limits.operations_max), cancelled)
+    let mark = Content::Free(Json::from(cause.id.as_str()));
+    transaction.effects.push(Effect::Put(Entry::PlanMark, mark));
 }
 
 /// The jobs that wait for nothing once `gone` are gone; `never` are left out.
@@ -102,7 +113,7 @@ pub(super) fn released<'a>(
 
 /// How many jobs may be promoted in a transaction: what does not fit is found waiting for nothing and put right.
 pub(super) fn room(transaction: &Transaction, limits: &Limits) -> usize {
-    let used = transaction.guards.len() + transaction.effects.len() + 1;
+    let used = transaction.guards.len() + transaction.effects.len() + MARK_OPERATIONS;
     limits.operations_max.saturating_sub(used) / OPERATIONS_PER_PROMOTION
 }
 

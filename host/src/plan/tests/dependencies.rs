@@ -292,3 +292,25 @@ fn the_job_of_a_handler_that_is_not_loaded_is_waited_for() {
         names(["create:heat_worker:network:n:1", "create:monitoring_worker:network:n:1"])
     );
 }
+
+#[test]
+fn many_dependencies_are_compared_by_the_mark_that_every_failure_changes() {
+    let mut world = world(&[("network", &[], &[]), ("port", &["network"], &[])]);
+    let network = of("network", "n");
+    up(&mut world, &network, json!({}));
+    for n in 0..100 {
+        let port = of("port", &format!("p{n}"));
+        world.config(&port, 1, json!({ "network_id": "n" }));
+        world.turn(&port);
+    }
+    world.config(&network, 2, json!({}));
+    let plan = world.plan(&network).unwrap();
+    let guards = &plan.transaction.guards;
+    assert!(guards.len() <= 16, "a store takes 128 comparisons: {}", guards.len());
+    let is_mark = |guard: &&Guard| {
+        matches!(guard, Guard::Absent(Entry::PlanMark) | Guard::Unchanged(Entry::PlanMark, _))
+    };
+    assert_eq!(guards.iter().filter(is_mark).count(), 1);
+    world.commit(plan.transaction);
+    assert_eq!(world.waits_for(&network).len(), 100);
+}

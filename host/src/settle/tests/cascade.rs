@@ -135,3 +135,18 @@ fn no_outcome_has_more_operations_than_the_store_takes() {
     }
     assert_eq!(done.transactions.len(), 1);
 }
+
+#[test]
+fn every_piece_of_a_cascade_minds_the_plans_beside_it_and_they_mind_it() {
+    let mut jobs = vec![job(&spec("cause", "x", &[]))];
+    let names: Vec<String> = (0..20).map(|n| format!("user{n}")).collect();
+    jobs.extend(names.iter().map(|name| job(&spec(name, name, &["cause"]))));
+    let limits = Limits { operations_max: 30, ..LIMITS };
+    let settled = settle(&queue(&jobs, 0), &failed("cause", "no"), &limits).unwrap();
+    assert!(settled.transactions.len() > 2, "{}", settled.transactions.len());
+    for transaction in &settled.transactions {
+        assert!(transaction.guards.contains(&Guard::Absent(Entry::PlanMark)));
+        assert!(put(transaction, &Entry::PlanMark).is_some());
+        assert!(transaction.guards.len() + transaction.effects.len() <= 30);
+    }
+}

@@ -326,3 +326,41 @@ fn a_pause_is_neither_too_short_nor_too_long() {
         assert_eq!(settled.about, About::Suspended { wake_ms });
     }
 }
+
+#[test]
+fn a_job_that_no_host_can_do_says_so_and_keeps_where_it_stood() {
+    let mut queue = Queue::new("host".into());
+    let job = job(&spec("a", "p", &[]));
+    let handler = job.handler.clone();
+    let step = Step {
+        template: "port".into(),
+        checkpoint: Some(json!("half way")),
+        wake_ms: 7,
+        trouble: String::new(),
+    };
+    queue.learn(
+        [
+            fact(2, Entry::Job("a".into()), Content::Job(Posted { job, attempts: 1 })),
+            fact(2, Entry::Step("a".into()), Content::Step(step.clone())),
+            fact(3, Entry::Ready("a".into()), Content::Handler(handler.clone())),
+        ],
+        0,
+    );
+    let put_right = repair(&queue, &"a".into(), Wrong::NobodyHasHandler, 0, &LIMITS);
+    let [transaction] = put_right.as_slice() else { panic!("{put_right:?}") };
+    assert!(transaction.guards.contains(&Guard::Unchanged(Entry::Ready("a".into()), Revision(3))));
+    let told = Step { trouble: crate::queue::nobody_has(&handler), ..step };
+    assert!(told.trouble.contains("no running host has handler `heat_worker`"), "{}", told.trouble);
+    assert_eq!(transaction.effects, [Effect::Put(Entry::Step("a".into()), Content::Step(told))]);
+}
+
+#[test]
+fn a_workflow_that_reported_nothing_leaves_no_job_state_to_be_swept() {
+    let queue = queue(&[job(&spec("a", "p", &[]))], 0);
+    let settled = settle(&queue, &closing("a", Ok(Verdict::Completed)), &LIMITS).unwrap();
+    assert!(removes(only(&settled), &Entry::JobState(ResourceRef::new("port", "p"))));
+    let fields = Fields::from([("seen".to_owned(), json!(1))]);
+    let told = Closing { fields, ..closing("a", Ok(Verdict::Completed)) };
+    let settled = settle(&queue, &told, &LIMITS).unwrap();
+    assert!(put(only(&settled), &Entry::JobState(ResourceRef::new("port", "p"))).is_some());
+}
