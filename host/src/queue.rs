@@ -20,7 +20,7 @@ use turn::{Order, Ready};
 /// The longest pause that a job may be given, in milliseconds.
 pub const SLEEP_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 /// How many job states are swept at a time.
-pub const SWEEPS_MAX: usize = 50;
+pub const SWEEPS_MAX: usize = 100;
 
 /// What lies wrong with a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -221,14 +221,6 @@ impl Settings {
             self.backoff_ms_min,
             self.backoff_ms_max
         );
-        ensure!(
-            self.etcd_user.is_some() == self.etcd_password.is_some(),
-            "etcd_user and etcd_password go together: one of them is missing"
-        );
-        ensure!(
-            self.etcd_cert_file.is_some() == self.etcd_key_file.is_some(),
-            "etcd_cert_file and etcd_key_file go together: one of them is missing"
-        );
         let wanted = self.handler_slots + self.probes_max;
         ensure!(
             usize::try_from(self.instances_max).is_ok_and(|most| wanted <= most),

@@ -312,8 +312,12 @@ fn complete(
         let of = job.target.clone();
         let word = format!("{}_COMPLETED", job.action.state_word());
         let fields = report::merged(&closing.fields, &closing.report);
-        // The job state shows what the last job reported, too; it is swept once the workflow has ended.
-        effects.push(Effect::Put(Entry::JobState(of), Content::JobState(fields.clone())));
+        effects.push(if fields.is_empty() {
+            Effect::Remove(Entry::JobState(of))
+        } else {
+            // It shows what the last job reported, too; it is swept once the workflow has ended.
+            Effect::Put(Entry::JobState(of), Content::JobState(fields.clone()))
+        });
         effects.push(final_state(job, &word, String::new(), fields));
     } else if !closing.report.fields.is_empty() {
         effects.push(report::job_state(job, closing));

@@ -15,7 +15,7 @@ const TASKS: usize = 4;
 const PARTS: usize = 4;
 
 /// Round, task, transaction → the revision that was acknowledged.
-type Acknowledged = BTreeMap<(usize, usize, u64), u64>;
+pub type Acknowledged = BTreeMap<(usize, usize, u64), u64>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_host_leaves_whole_transactions() {
@@ -30,7 +30,7 @@ async fn a_killed_host_leaves_whole_transactions() {
         let store = place.open().await;
         let entries = list_all(&*store).await;
         transactions_are_whole(&entries, &acknowledged);
-        history_makes_the_listing(&store, &entries).await;
+        history_makes_the_listing(&store, &entries, 0).await;
     }
     assert!(acknowledged.len() >= ROUNDS);
 }
@@ -62,7 +62,7 @@ fn hammer_and_kill(
     assert!(!process.ended_well(), "it was killed");
 }
 
-async fn list_all(store: &dyn Store) -> Vec<KeyValue> {
+pub async fn list_all(store: &dyn Store) -> Vec<KeyValue> {
     let mut entries: Vec<KeyValue> = Vec::new();
     loop {
         let after = entries.last().map(|entry| entry.key.clone());
@@ -74,7 +74,7 @@ async fn list_all(store: &dyn Store) -> Vec<KeyValue> {
     }
 }
 
-fn transactions_are_whole(entries: &[KeyValue], acknowledged: &Acknowledged) {
+pub fn transactions_are_whole(entries: &[KeyValue], acknowledged: &Acknowledged) {
     let mut found: BTreeMap<(usize, usize, u64), Vec<&KeyValue>> = BTreeMap::new();
     let mut last: BTreeMap<(usize, usize), &KeyValue> = BTreeMap::new();
     for entry in entries {
@@ -110,11 +110,11 @@ fn transactions_are_whole(entries: &[KeyValue], acknowledged: &Acknowledged) {
     }
 }
 
-async fn history_makes_the_listing(store: &Arc<dyn Store>, entries: &[KeyValue]) {
+pub async fn history_makes_the_listing(store: &Arc<dyn Store>, entries: &[KeyValue], base: u64) {
     let end = revision(&**store).await;
-    let mut watch = store.watch(&["/"], 0).await.unwrap();
+    let mut watch = store.watch(&["/"], base).await.unwrap();
     let events = shown(&mut *watch, end).await;
-    let mut expected = 0;
+    let mut expected = base;
     for of_revision in events.chunk_by(|a, b| a.revision == b.revision) {
         expected += 1;
         assert_eq!(of_revision[0].revision, expected, "every revision is a transaction");

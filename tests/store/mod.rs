@@ -1,9 +1,10 @@
-//! The store's promise, held against every implementation, and what the embedded one promises
+//! The store's promise, held against every implementation, and what each of them promises
 //! beyond it.
 
 mod contract;
 mod crash;
 mod embedded;
+mod etcd;
 mod model;
 mod place;
 mod processes;

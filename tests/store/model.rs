@@ -19,6 +19,9 @@ const PREFIXES: [&str; 7] = ["", "/", "/a", "/a/", "/b/1", "/b/ÿ", "/none"];
 /// The key, its new value or `None` to remove it, and the lease it shall hang on.
 type Change = (String, Option<Vec<u8>>, Option<usize>);
 
+/// Revision, key, value and when the key came into being.
+type Shown = (u64, String, Option<Vec<u8>>, u64);
+
 /// One thing done to the store. Leases are named by their place in the order of grants.
 #[derive(Clone, Debug)]
 enum Step {
@@ -58,8 +61,8 @@ struct Model {
     entries: BTreeMap<String, Known>,
     /// Whether each lease lives.
     leases: Vec<bool>,
-    /// Revision, key, value and when the key came into being.
-    history: Vec<(u64, String, Option<Vec<u8>>, u64)>,
+    /// All that changed.
+    history: Vec<Shown>,
 }
 
 impl Model {
@@ -237,6 +240,20 @@ impl Player {
         }
     }
 
+    /// What a watch shows from the beginning up to this revision.
+    async fn history(&self, end: u64) -> Vec<Shown> {
+        let base = self.base;
+        let mut watch = self.store.watch(&[""], base).await.unwrap();
+        let events = shown(&mut *watch, base + end).await;
+        let relative = |event: Event| {
+            (event.revision - base, event.key, event.value, event.created.saturating_sub(base))
+        };
+        // The order within a revision is open.
+        let mut history: Vec<_> = events.into_iter().map(relative).collect();
+        history.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        history
+    }
+
     fn absolute(&self, compare: &Compare) -> Compare {
         match compare.clone() {
             Compare::Modified(key, revision) => Compare::Modified(key, revision + self.base),
@@ -277,14 +294,27 @@ pub async fn holds(place: &impl Place, seed: u64) {
         let answer = player.play(&step).await;
         assert_eq!(answer, expected, "seed {seed}, step {n}: {step:?}");
     }
-    let mut watch = player.store.watch(&[""], base).await.unwrap();
-    let events = shown(&mut *watch, base + model.revision).await;
-    let relative = |event: Event| {
-        (event.revision - base, event.key, event.value, event.created.saturating_sub(base))
-    };
-    // The order within a revision is open.
-    let mut history: Vec<_> = events.into_iter().map(relative).collect();
-    history.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    let history = player.history(model.revision).await;
     model.history.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
     assert_eq!(history, model.history, "seed {seed}");
+}
+
+/// Two stores answer a random script alike, and have the same history.
+pub async fn agree(stores: [Arc<dyn Store>; 2], seed: u64) {
+    let mut players = Vec::new();
+    for store in stores {
+        let base = revision(&*store).await;
+        players.push(Player { store, base, leases: Vec::new() });
+    }
+    // The model only says which steps make sense.
+    let (mut model, mut random) = (Model::default(), Random::new(seed));
+    for n in 0..STEPS {
+        let step = model.next(&mut random);
+        model.apply(&step);
+        let answers = [players[0].play(&step).await, players[1].play(&step).await];
+        assert_eq!(answers[0], answers[1], "seed {seed}, step {n}: {step:?}");
+    }
+    let histories =
+        [players[0].history(model.revision).await, players[1].history(model.revision).await];
+    assert_eq!(histories[0], histories[1], "seed {seed}");
 }

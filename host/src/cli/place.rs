@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::Misuse;
 use crate::settings::{Settings, StorePlace};
@@ -47,6 +47,28 @@ pub(super) fn etcd(settings: &Settings, address: &str) -> Result<EtcdOptions> {
     let parsed = address.parse().map_err(|error| {
         Misuse(anyhow::Error::from(error).context(format!("{address} is no store")))
     })?;
+    let pairs = [
+        (
+            "etcd_user",
+            settings.etcd_user.is_some(),
+            "etcd_password",
+            settings.etcd_password.is_some(),
+        ),
+        (
+            "etcd_cert_file",
+            settings.etcd_cert_file.is_some(),
+            "etcd_key_file",
+            settings.etcd_key_file.is_some(),
+        ),
+    ];
+    for (one, has_one, other, has_other) in pairs {
+        if has_one != has_other {
+            let missing = if has_one { other } else { one };
+            return Err(
+                Misuse(anyhow!("{one} and {other} go together: {missing} is missing")).into()
+            );
+        }
+    }
     let password = settings.etcd_password.as_ref().map(|password| password.reveal().to_owned());
     let mut options = EtcdOptions::new(parsed);
     options.user = settings.etcd_user.clone().zip(password.map(Into::into));
@@ -55,4 +77,33 @@ pub(super) fn etcd(settings: &Settings, address: &str) -> Result<EtcdOptions> {
     options.key_file.clone_from(&settings.etcd_key_file);
     options.request_timeout = Duration::from_millis(settings.etcd_timeout_ms);
     Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::settings::Flags;
+
+    #[test]
+    fn credentials_come_in_pairs_and_addresses_are_checked_before_anything_is_asked() {
+        let told = |address: &str, settings: &[(&str, &str)]| {
+            let values = settings.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+            let flags = Flags { values: values.collect(), ..Flags::default() };
+            let settings = Settings::from_sources(&flags, &BTreeMap::new(), None).unwrap();
+            let error = etcd(&settings, address).err();
+            assert!(error.as_ref().is_none_or(anyhow::Error::is::<Misuse>));
+            error.map(|error| error.to_string())
+        };
+        assert_eq!(told("etcd://a:1", &[]), None);
+        let one = told("etcd://a:1", &[("etcd_user", "me")]).unwrap();
+        assert_eq!(one, "etcd_user and etcd_password go together: etcd_password is missing");
+        let key = told("etcd://a:1", &[("etcd_key_file", "k.pem")]).unwrap();
+        assert_eq!(key, "etcd_cert_file and etcd_key_file go together: etcd_cert_file is missing");
+        let none = told("etcd://a:x", &[]).unwrap();
+        assert!(none.starts_with("etcd://a:x is no store: the port of a is none"), "{none}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
@@ -100,10 +100,7 @@ pub(super) async fn run(
                 Ok(came) => collector.take(came),
                 Err(broken) => anyhow::bail!("a probe's task broke: {broken}"),
             },
-            changed = peers.changed() => {
-                changed.context("the campaign ended")?;
-                collector.meet(peers.borrow_and_update().clone());
-            }
+            Ok(()) = peers.changed() => collector.meet(peers.borrow_and_update().clone()),
             () = clock::sleep_until(wake_ms) => {}
             _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
         }

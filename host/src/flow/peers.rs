@@ -59,7 +59,7 @@ impl Campaign {
                     let Some(update) = update else { anyhow::bail!("the campaign's mirror ended") };
                     self.observe(update);
                 }
-                changed = self.lease.changed() => changed?,
+                Ok(()) = self.lease.changed() => {}
                 () = clock::sleep_until(again_ms) => {}
                 _ = stopped.wait_for(|stopped| *stopped) => break,
             }

@@ -1,23 +1,27 @@
 //! Config changes become jobs.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tracing::{debug, error, info, warn};
 
 use super::mirror::{self, Update};
 use super::scribe::{Scribe, Uncommitted};
 use crate::domain::{
-    Content, Entry, Fact, Guard, Handlers, HostId, Peers, ResourceRef, Revision, Transaction,
+    Content, Effect, Entry, Fact, Guard, Handlers, HostId, Peers, ResourceRef, Revision,
+    Transaction,
 };
 use crate::plan::{self, About, Catalog, Plan};
 use crate::wire::key::{self, name_of};
 
 const PREFIXES: &[&str] =
     &[key::CONFIG, key::STATE, key::JOBS, key::STEPS, key::APPLIED, key::PLAN];
+/// Plans that are committed at the same time.
+const PLANS_MAX: usize = 32;
 /// The pause before a plan is tried again when the store could not be reached.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -38,6 +42,18 @@ struct Planner {
     listed: BTreeSet<ResourceRef>,
     /// To be looked at again once the mirror has reached the revision.
     later: Vec<(Revision, ResourceRef)>,
+    /// Resources whose plans are being committed, and what the jobs of each refer to.
+    under_way: BTreeMap<ResourceRef, BTreeSet<ResourceRef>>,
+    /// To be looked at again when the plan of the first is committed: it may have to wait for it.
+    behind: BTreeMap<ResourceRef, Vec<ResourceRef>>,
+    commits: JoinSet<Came>,
+}
+
+/// A plan, and what became of its commit.
+struct Came {
+    of: ResourceRef,
+    plan: Plan,
+    outcome: Result<Revision, Uncommitted>,
 }
 
 /// Plans until stopped.
@@ -61,6 +77,9 @@ pub(super) async fn run(
         dirty: VecDeque::new(),
         listed: BTreeSet::new(),
         later: Vec::new(),
+        under_way: BTreeMap::new(),
+        behind: BTreeMap::new(),
+        commits: JoinSet::new(),
     };
     loop {
         tokio::select! {
@@ -68,23 +87,20 @@ pub(super) async fn run(
                 let Some(update) = update else { anyhow::bail!("the planner's mirror ended") };
                 planner.observe(update);
             }
-            changed = peers.changed() => {
-                changed.context("the campaign ended")?;
-                planner.meet(&peers.borrow_and_update());
+            Ok(()) = peers.changed() => planner.meet(&peers.borrow_and_update()),
+            Some(came) = planner.commits.join_next() => {
+                planner.take(came.context("a plan's commit broke")?);
             }
             _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
         }
         while let Some(of) = planner.next() {
+            planner.look_at(of);
             // A long list must not be worked off with what was known when it began.
             while let Ok(update) = updates.try_recv() {
                 planner.observe(update);
             }
             if peers.has_changed().unwrap_or_default() {
                 planner.meet(&peers.borrow_and_update());
-            }
-            tokio::select! {
-                () = planner.look_at(of) => {}
-                _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
             }
         }
     }
@@ -156,17 +172,61 @@ impl Planner {
         }
     }
 
+    /// The next one to look at, while more plans may be under way.
     fn next(&mut self) -> Option<ResourceRef> {
+        if self.commits.len() >= PLANS_MAX {
+            return None;
+        }
         let of = self.dirty.pop_front()?;
         self.listed.remove(&of);
         Some(of)
     }
 
-    async fn look_at(&mut self, of: ResourceRef) {
+    fn look_at(&mut self, of: ResourceRef) {
+        if self.term.is_none() {
+            return;
+        }
+        if self.under_way.contains_key(&of) {
+            self.behind.entry(of.clone()).or_default().push(of);
+            return;
+        }
+        if let Some(plan) = plan::plan(&mut self.catalog, &of) {
+            self.commit(of, plan);
+        }
+    }
+
+    /// Commits a plan beside others, unless it and one of them may have to do with each other: the
+    /// later one must see the jobs of the earlier one.
+    fn commit(&mut self, of: ResourceRef, mut plan: Plan) {
         let Some(term) = self.term else { return };
-        let Some(Plan { transaction, about }) = plan::plan(&mut self.catalog, &of) else { return };
-        let transaction = under(term, transaction);
-        match self.scribe.commit(&transaction, None).await {
+        let refers_to = refers_to(&plan.transaction);
+        let related = self
+            .under_way
+            .iter()
+            .find(|(other, theirs)| refers_to.contains(*other) || theirs.contains(&of));
+        if let Some((other, _)) = related {
+            self.behind.entry(other.clone()).or_default().push(of);
+            return;
+        }
+        // A leader that was deposed without knowing it commits nothing.
+        plan.transaction.guards.push(Guard::Created(Entry::Leader, term));
+        self.under_way.insert(of.clone(), refers_to);
+        let scribe = self.scribe.clone();
+        self.commits.spawn(async move {
+            let outcome = scribe.commit(&plan.transaction, None).await;
+            if let Err(Uncommitted::Unavailable(error)) = &outcome {
+                warn!(resource = %of, "cannot commit plan: {error:#}; trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+            Came { of, plan, outcome }
+        });
+    }
+
+    fn take(&mut self, came: Came) {
+        let Came { of, plan: Plan { transaction, about }, outcome } = came;
+        self.under_way.remove(&of);
+        let behind = self.behind.remove(&of).unwrap_or_default();
+        match outcome {
             Ok(revision) => {
                 tell(&of, &about);
                 // The mirror will show the same; knowing it now lets the next plan see these jobs.
@@ -177,36 +237,33 @@ impl Planner {
                 debug!(resource = %of, %revision, "plan was overtaken and is made again");
                 self.later.push((revision, of));
             }
-            Err(Uncommitted::Unavailable(error)) => {
-                warn!(resource = %of, "cannot commit plan: {error:#}; trying again");
-                tokio::time::sleep(PAUSE).await;
-                self.mark(of);
-            }
-            Err(Uncommitted::LeaseLost) => self.mark(of),
-            Err(Uncommitted::Refused(error)) => self.hold_back(term, of, &error).await,
+            Err(Uncommitted::Unavailable(_) | Uncommitted::LeaseLost) => self.mark(of),
+            Err(Uncommitted::Refused(error)) => self.hold_back(of, &about, &error),
         }
+        self.mark_all(behind);
     }
 
     /// The store will never take the plan of this resource: its state says so.
-    async fn hold_back(&mut self, term: Revision, of: ResourceRef, error: &anyhow::Error) {
+    fn hold_back(&mut self, of: ResourceRef, about: &About, error: &anyhow::Error) {
         let reason = format!("its workflow cannot be posted: {error:#}");
         error!(resource = %of, "{reason}");
-        let Some(plan) = plan::hold_back(&mut self.catalog, &of, &reason) else { return };
-        let transaction = under(term, plan.transaction);
-        match self.scribe.commit(&transaction, None).await {
-            Ok(revision) => {
-                self.catalog.learn_committed(transaction, revision);
-            }
-            Err(Uncommitted::Conflict(revision)) => self.later.push((revision, of)),
-            Err(other) => error!(resource = %of, "cannot say so in its state: {other}"),
+        if matches!(about, About::HeldBack { .. }) {
+            // Not even that can be said.
+            return;
+        }
+        if let Some(plan) = plan::hold_back(&mut self.catalog, &of, &reason) {
+            self.commit(of, plan);
         }
     }
 }
 
-/// A leader that was deposed without knowing it commits nothing.
-fn under(term: Revision, mut transaction: Transaction) -> Transaction {
-    transaction.guards.push(Guard::Created(Entry::Leader, term));
-    transaction
+/// Every resource that the jobs of a plan refer to.
+fn refers_to(transaction: &Transaction) -> BTreeSet<ResourceRef> {
+    let jobs = transaction.effects.iter().filter_map(|effect| match effect {
+        Effect::Put(_, Content::Job(posted)) => Some(&posted.job),
+        _ => None,
+    });
+    jobs.flat_map(|job| job.refers_to().into_iter().cloned()).collect()
 }
 
 fn complain(fact: &Fact) {

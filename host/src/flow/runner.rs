@@ -128,12 +128,8 @@ impl Runner {
                     self.observe(update, &mut updates);
                 }
                 Some(came) = self.tasks.join_next_with_id() => self.take(came),
-                changed = self.lease.changed() => {
-                    changed?;
-                    self.mind_the_lease();
-                }
-                changed = self.peers.changed() => {
-                    changed?;
+                Ok(()) = self.lease.changed() => self.mind_the_lease(),
+                Ok(()) = self.peers.changed() => {
                     let peers = self.peers.borrow_and_update().clone();
                     self.leads = peers.term_of(&self.host).is_some();
                     self.queue.know_peers(peers);

@@ -85,8 +85,6 @@ fn a_refusal_names_source_and_key_and_says_what_is_allowed() {
         ),
         ("store = 3", "s.toml: store must be a text in quotes, not a value of type integer"),
         ("store = \"http://a:1\"", "must be a folder, as PATH or embedded:PATH, or etcd://"),
-        ("etcd_user = \"me\"", "etcd_user and etcd_password go together"),
-        ("etcd_cert_file = \"c.pem\"", "etcd_cert_file and etcd_key_file go together"),
         ("handlers = \"\"", "s.toml: handlers must be a path, not \"\""),
         ("log_format = \"xml\"", "s.toml: log_format must be human or json, not \"xml\""),
         ("schemas = \"ftp://a/b\"", "must be a file, or an address as http://gohan:9091"),

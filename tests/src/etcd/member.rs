@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::Certificates;
 
 /// etcd says so once clients may come, in all versions.
-const READY: &str = "ready to serve client requests";
+const READY: &str = "serving client traffic";
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// Where ports are taken from: systems give none of these to connections that go out, so a member
 /// that is started again finds its own.
@@ -86,6 +86,13 @@ impl Member {
             args.push(format!("--trusted-ca-file={}", ca.display()));
             args.push(format!("--cert-file={}", file("server.pem")));
             args.push(format!("--key-file={}", file("server.key")));
+        }
+        if !peers.contains(',') {
+            // Alone, there is nobody to wait for: it leads at once.
+            args.extend([
+                "--heartbeat-interval=10".to_owned(),
+                "--election-timeout=100".to_owned(),
+            ]);
         }
         args.extend(more.iter().map(|arg| (*arg).to_owned()));
         self.args = args;

@@ -104,6 +104,7 @@ impl Cluster {
     }
 
     /// One of them.
+    #[allow(clippy::indexing_slicing)]
     pub fn member(&self, nth: usize) -> &Member {
         &self.members[nth]
     }
@@ -147,8 +148,24 @@ impl Cluster {
         bail!("nobody leads")
     }
 
+    /// The same as a user.
+    ///
+    /// # Errors
+    /// It cannot connect, or the user is refused.
+    pub async fn client_as(&self, user: &str, password: &str) -> Result<Client> {
+        let options = ConnectOptions::new().with_user(user, password);
+        self.client_with(&self.endpoints(), options).await
+    }
+
     async fn client_of(&self, endpoints: &[String]) -> Result<Client> {
-        let mut options = ConnectOptions::new();
+        self.client_with(endpoints, ConnectOptions::new()).await
+    }
+
+    async fn client_with(
+        &self,
+        endpoints: &[String],
+        mut options: ConnectOptions,
+    ) -> Result<Client> {
         if let Some(Certificates { ca, cert, key }) = &self.certificates {
             let pem = |path: &Path| std::fs::read_to_string(path);
             let identity = Identity::from_pem(pem(cert)?, pem(key)?);

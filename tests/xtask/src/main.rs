@@ -3,6 +3,7 @@
 
 mod cargo;
 mod demo;
+mod etcd;
 mod guests;
 mod heat;
 mod suites;
@@ -20,6 +21,7 @@ usage: cargo xtask <chore>
   demo             the network scenario, from config to monitoring, against a simulated Heat
   bench            the benchmarks
   heat             a real OpenStack Heat in a Python environment under target/
+  etcd             a real etcd: the one on the PATH, or one under target/
   deny             licences and advisories of the dependencies";
 
 fn main() -> ExitCode {
@@ -42,6 +44,10 @@ fn perform(args: &[&str]) -> Result<ExitCode> {
         ["bench"] => suites::bench().map(|()| ExitCode::SUCCESS),
         ["heat"] => heat::install().map(|place| {
             println!("export {}={}", heat::VARIABLE, place.display());
+            ExitCode::SUCCESS
+        }),
+        ["etcd"] => etcd::install().map(|program| {
+            println!("export {}={}", etcd::VARIABLE, program.display());
             ExitCode::SUCCESS
         }),
         ["deny"] => suites::deny().map(|()| ExitCode::SUCCESS),

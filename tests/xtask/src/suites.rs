@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::cargo::{Workspace, cargo, is_there, run, shown};
-use crate::{guests, heat};
+use crate::{etcd, guests, heat};
 
 /// How much is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +56,9 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
     });
     match breadth {
         Breadth::All => {
-            let mut heat = None;
+            let (mut heat, mut etcd) = (None, None);
             step("real Heat", &mut || real_heat(&mut heat));
+            step("real etcd", &mut || real_etcd(&mut etcd));
             // The tests start these; with all targets at once nothing is compiled for two feature sets.
             let programs = ["build", "--workspace", "--all-targets", "--quiet"];
             step("programs", &mut || silent(cargo().args(programs)));
@@ -65,6 +66,7 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
                 let mut cargo = cargo();
                 cargo.args(["test", "--workspace", "--no-fail-fast"]);
                 cargo.envs(heat.iter().map(|place| (heat::VARIABLE, place)));
+                cargo.envs(etcd.iter().map(|program| (etcd::VARIABLE, program)));
                 tests(&mut cargo)
             });
             step("dependencies", &mut || {
@@ -116,6 +118,21 @@ fn real_heat(place: &mut Option<PathBuf>) -> Result<String> {
     Ok(match place {
         Some(_) => String::new(),
         None => "not run: there is none; `cargo xtask heat` gets it".to_owned(),
+    })
+}
+
+/// The etcd that the tests use: the environment's, one that is there, or – where nothing may be left out – a new one.
+fn real_etcd(program: &mut Option<PathBuf>) -> Result<String> {
+    if std::env::var_os(etcd::VARIABLE).is_some() {
+        return Ok("as the environment says".to_owned());
+    }
+    *program = etcd::present()?;
+    if program.is_none() && std::env::var("CI").as_deref() == Ok("true") {
+        *program = Some(etcd::install()?);
+    }
+    Ok(match program {
+        Some(_) => String::new(),
+        None => "not run: there is none; `cargo xtask etcd` gets it".to_owned(),
     })
 }
 

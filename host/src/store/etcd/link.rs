@@ -215,7 +215,7 @@ impl Link {
         if let Some(client) = known().clone() {
             return Ok(client);
         }
-        let client = Arc::new(self.connect(at).await?);
+        let client = Arc::new(Box::pin(self.connect(at)).await?);
         *known() = Some(Arc::clone(&client));
         Ok(client)
     }

@@ -63,6 +63,10 @@ impl Etcd {
         });
         match seen.await {
             Ok(_) => Ok(store),
+            Err(Trouble::Token(reason)) if options.user.is_none() => {
+                let reason = format!("etcd wants a user and a password ({reason})");
+                Err(link::unusable(&options, reason))
+            }
             Err(Trouble::Barred(reason) | Trouble::Token(reason)) => {
                 Err(link::unusable(&options, reason))
             }
@@ -78,7 +82,8 @@ impl Etcd {
     where
         F: Future<Output = Result<T, etcd_client::Error>> + Send,
     {
-        self.link.ask(repeat, self.link.request_timeout, request).await
+        // What gRPC keeps for a call takes several kilobytes, which nobody wants inline.
+        Box::pin(self.link.ask(repeat, self.link.request_timeout, request)).await
     }
 
     fn leases(&self) -> MutexGuard<'_, BTreeMap<LeaseId, Duration>> {

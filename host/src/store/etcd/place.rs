@@ -67,13 +67,9 @@ fn member(text: &str) -> Result<String, NoAddress> {
         _ => (text, None),
     };
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let known = match bare {
-        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            let letter = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-            !host.is_empty() && host.chars().all(letter)
-        }
-    };
+    let letter = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let known = bare
+        .map_or_else(|| host.chars().all(letter), |v6| v6.parse::<std::net::Ipv6Addr>().is_ok());
     if host.is_empty() {
         return refuse("a member has no host".to_owned());
     }

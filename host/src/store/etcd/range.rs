@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_range_is_the_prefix_after_a_key() {
-        let cases: [(&str, Option<&str>, &[u8], &[u8]); 7] = [
+        let cases: [(_, _, &[u8], &[u8]); 7] = [
             ("/a", None, b"/a", b"/b"),
             ("", None, b"\0", b"\0"),
             ("", Some("/k"), b"/k\0", b"\0"),

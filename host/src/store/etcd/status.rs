@@ -34,6 +34,21 @@ pub struct MemberState {
     pub errors: Vec<String>,
 }
 
+impl MemberState {
+    /// What is wrong with its version, and what helps.
+    pub fn advice(&self) -> Option<&'static str> {
+        let numbers: Vec<u32> =
+            self.version.split(['.', '-']).map_while(|part| part.parse().ok()).collect();
+        match numbers.as_slice() {
+            [0..=2, ..] | [3, 0..=3, ..] => Some("it is too old; 3.4 is the oldest that will do"),
+            [3, 5, 0..=2, ..] => {
+                Some("it may lose acknowledged writes in a crash; 3.5.3 is the first that does not")
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Etcd {
     /// Asks every member how it is, all at the same time; in the order of the address.
     pub async fn status(&self) -> Vec<MemberStatus> {
@@ -66,5 +81,38 @@ impl Etcd {
         let mut all = asked.join_all().await;
         all.sort_by_key(|(at, _)| *at);
         all.into_iter().map(|(_, status)| status).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_loses_writes_is_named() {
+        let cases = [
+            ("3.3.27", Some("too old")),
+            ("2.3.8", Some("too old")),
+            ("3.4.23", None),
+            ("3.5.0", Some("lose acknowledged writes")),
+            ("3.5.2", Some("lose acknowledged writes")),
+            ("3.5.3", None),
+            ("3.6.0-rc.1", None),
+            ("4.0.0", None),
+            ("", None),
+        ];
+        for (version, expected) in cases {
+            let state = MemberState {
+                version: version.to_owned(),
+                leads: true,
+                has_leader: true,
+                raft_term: 1,
+                db_bytes: 0,
+                errors: Vec::new(),
+            };
+            let advice = state.advice().unwrap_or_default();
+            assert_eq!(advice.is_empty(), expected.is_none(), "{version}");
+            assert!(advice.contains(expected.unwrap_or_default()), "{version}: {advice}");
+        }
     }
 }

@@ -38,8 +38,8 @@ impl From<Error> for Trouble {
         match error {
             Error::GRpcStatus(status) => {
                 let text = explain(status.message(), &status);
-                let tls = chain(&status, |error| error.is::<rustls::Error>());
-                let connecting = chain(&status, |error| error.is::<tonic::ConnectError>());
+                let tls = chain(&status, is_of_tls);
+                let connecting = chain(&status, <dyn StdError>::is::<tonic::ConnectError>);
                 match () {
                     () if tls => Self::Barred(format!(
                         "TLS failed; look at ca_file, cert_file and key_file, and at the names in the \
@@ -61,6 +61,11 @@ impl From<Error> for Trouble {
             other => Self::Unknown(other.to_string()),
         }
     }
+}
+
+/// Whether TLS failed. Of an alert that comes after the handshake only its text is left.
+fn is_of_tls(error: &(dyn StdError + 'static)) -> bool {
+    error.is::<rustls::Error>() || error.to_string().contains("received fatal alert")
 }
 
 /// What etcd, or the client, said in a status.

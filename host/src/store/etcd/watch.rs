@@ -8,7 +8,7 @@
 //! few.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use async_trait::async_trait;
@@ -16,7 +16,7 @@ use etcd_client::{EventType, WatchOptions, WatchResponse, WatchStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::link::Link;
 use super::pace::Pauses;
@@ -90,19 +90,17 @@ struct Follower {
 impl Follower {
     async fn run(mut self) {
         let fresh = Pauses::new(PAUSE_MIN, PAUSE_MAX);
-        let (mut pauses, mut barred, mut broken) = (fresh, 0, false);
+        let (mut pauses, mut barred, mut told) = (fresh, 0, false);
         for at in self.link.first().. {
-            let before = self.shown;
+            let (before, since) = (self.shown, Instant::now());
             let end = match self.open(at).await {
-                Ok(stream) => {
-                    if std::mem::take(&mut broken) {
-                        info!(after = self.shown, "a watch was taken up again");
-                    }
-                    (pauses, barred) = (fresh, 0);
-                    self.follow(stream).await
-                }
+                Ok(stream) => self.follow(stream).await,
                 Err(end) => end,
             };
+            // A stream that ends as soon as it was opened is worth as little as none.
+            if self.shown > before || since.elapsed() > self.link.request_timeout + SILENCE {
+                (pauses, barred, told) = (fresh, 0, false);
+            }
             let text = match end {
                 End::Unheard => return,
                 End::Over(error) => return self.give_up(error).await,
@@ -115,10 +113,9 @@ impl Follower {
                 }
                 End::Broken(text) => text,
             };
-            if !broken || self.shown > before {
-                warn!("a watch broke off and is taken up again: {text}");
+            if !std::mem::replace(&mut told, true) {
+                warn!(after = self.shown, "a watch broke off and is taken up again: {text}");
             }
-            broken = true;
             tokio::time::sleep(pauses.take()).await;
         }
     }
