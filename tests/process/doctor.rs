@@ -119,7 +119,10 @@ async fn on_etcd_the_doctor_names_members_and_hosts_and_leader_tells_who_leads()
     let world = World::on_etcd(setup()?, etcd).await?;
     let _host = with_leader(&world).await?;
     let checkup = Checkup::of(&world, &[], &[])?;
-    ensure!(checkup.content && checkup.bad().is_empty(), "{checkup:#?}");
+    // Some releases are not to be recommended, but good enough for a test.
+    let of_release = |finding: &&Json| finding["do"] == "take 3.5.3 or a newer one";
+    let well = checkup.content && checkup.bad().iter().all(of_release);
+    ensure!(well, "{checkup:#?}");
     checkup.has("etcd", "ok", "leads in term ")?;
     checkup.has("etcd", "ok", "3 members answered")?;
     checkup.has("etcd", "ok", "MiB of 2048 MiB, its quota")?;

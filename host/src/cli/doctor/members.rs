@@ -11,6 +11,8 @@ const FULL: u64 = 95;
 const QUOTA_BYTES: u64 = 2 << 30;
 /// The oldest that the store is tried with.
 const VERSION_MIN: (u64, u64) = (3, 4);
+/// Releases that may lose acknowledged writes.
+const FORGETFUL: [&str; 3] = ["3.5.0", "3.5.1", "3.5.2"];
 
 /// A member and the quota of its file, where it tells that.
 pub(super) type Member = (MemberStatus, Option<u64>);
@@ -54,6 +56,11 @@ fn versions(there: &[There]) -> Vec<Finding> {
         let what = format!("the members have different versions: {}", versions.join(", "));
         let remedy = "fine while they are upgraded one by one; finish that";
         findings.push(Finding::warning(CHECK, what, remedy));
+    }
+    for version in versions.iter().filter(|version| FORGETFUL.contains(version)) {
+        let what =
+            format!("etcd {version} may lose what it has acknowledged when a member crashes");
+        findings.push(Finding::warning(CHECK, what, "take 3.5.3 or a newer one"));
     }
     let old = |version: &&&str| {
         let mut parts = version.split('.').map(|part| part.parse::<u64>().unwrap_or_default());
@@ -169,13 +176,13 @@ mod tests {
     #[test]
     fn three_well_members_are_well() {
         let members = [
-            member("a", Ok(state("3.5.1", false))),
-            member("b", Ok(state("3.5.1", true))),
-            member("c", Ok(state("3.5.1", false))),
+            member("a", Ok(state("3.5.9", false))),
+            member("b", Ok(state("3.5.9", true))),
+            member("c", Ok(state("3.5.9", false))),
         ];
         let told: Vec<_> = judge(&members).iter().map(Finding::told).collect();
         let expected = [
-            "ok b of version 3.5.1 leads in term 3; 3 members answered",
+            "ok b of version 3.5.9 leads in term 3; 3 members answered",
             "ok member a uses 1 MiB of 100 MiB, its quota (1 %)",
             "ok member b uses 1 MiB of 100 MiB, its quota (1 %)",
             "ok member c uses 1 MiB of 100 MiB, its quota (1 %)",
@@ -185,9 +192,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_members_is_told_by_how_bad_it_is() {
-        let (well, leads) = (|| Ok(state("3.5.1", false)), || Ok(state("3.5.1", true)));
+        let (well, leads) = (|| Ok(state("3.5.9", false)), || Ok(state("3.5.9", true)));
         let with = |change: &dyn Fn(&mut MemberState)| {
-            let mut state = state("3.5.1", true);
+            let mut state = state("3.5.9", true);
             change(&mut state);
             vec![member("a", Ok(state))]
         };
@@ -227,7 +234,11 @@ mod tests {
             ),
             (
                 vec![member("a", leads()), member("b", Ok(state("3.4.30", false)))],
-                &["warning the members have different versions: 3.4.30, 3.5.1"],
+                &["warning the members have different versions: 3.4.30, 3.5.9"],
+            ),
+            (
+                with(&|it| it.version = "3.5.2".to_owned()),
+                &["warning etcd 3.5.2 may lose what it has acknowledged when a member crashes"],
             ),
             (
                 with(&|it| it.version = "3.3.9".to_owned()),
