@@ -32,8 +32,16 @@ fn beside(
     }
     let mut command = Command::new(paths::program("stokehold")?);
     command.args(words).args(args).args(more).current_dir(world.folder());
+    // What is said to the tests is nothing to a host.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| of_tests(name)) {
+        command.env_remove(name);
+    }
     command.envs(host.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.output().context("cannot run stokehold")
+}
+
+fn of_tests(name: &std::ffi::OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with("STOKEHOLD_"))
 }
 
 /// What the doctor finds, and whether it is content.
@@ -267,8 +275,8 @@ async fn where_etcd_is_away_every_command_says_so_in_time() -> Result<()> {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         ensure!(output.status.code() == Some(1), "{words:?}: {said}");
         ensure!(begun.elapsed() < Duration::from_secs(10), "{words:?}: {:?}", begun.elapsed());
-        let begin = format!("error: cannot use the store {DEAD_ETCD}: ");
-        ensure!(said.starts_with(&begin) && said.contains("out of reach"), "{words:?}: {said}");
+        let told = format!("error: cannot use the store {DEAD_ETCD}: ");
+        ensure!(said.starts_with(&told) && said.contains("out of reach"), "{words:?}: {said}");
         ensure!(!said.contains("embedded"), "{words:?}: {said}");
     }
     Ok(())

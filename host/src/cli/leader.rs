@@ -52,7 +52,7 @@ fn as_text(crew: &Crew, now_ms: u64) -> String {
     for (id, host) in &crew.dead {
         lines.push(format!("{id} ended without a word{}", place(host)));
     }
-    lines.iter().map(|line| format!("{}\n", plain(line))).collect()
+    lines.iter().flat_map(|line| [plain(line), "\n".into()]).collect()
 }
 
 /// What it means that nobody leads.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use http::HeaderMap;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
@@ -178,7 +178,8 @@ async fn round_trip(store: &dyn Store, lease: Option<LeaseId>) -> Result<()> {
     let read = read?.filter(|entry| entry.value == key.as_bytes());
     read.context("what was just written is not there")?;
     let left = store.get(&key).await.context("cannot read what was just removed")?;
-    if left.is_some() { bail!("what was just removed is still there") } else { Ok(()) }
+    ensure!(left.is_none(), "what was just removed is still there");
+    Ok(())
 }
 
 fn judge_writing(took: Result<Duration>, lease_ms: u64) -> Finding {
