@@ -241,6 +241,11 @@ impl World {
         BTreeMap::from([("heat_worker".to_owned(), heat), ("http_prober".to_owned(), prober)])
     }
 
+    /// How the next host is started.
+    pub fn setup_mut(&mut self) -> &mut Setup {
+        &mut self.setup
+    }
+
     /// The world's folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -60,7 +60,7 @@ async fn a_file_of_a_newer_version_is_refused() {
     drop(file);
     assert_eq!(
         refusal(place.path()),
-        "store.db was written by a newer version of this program (schema 7, this one knows 1); \
+        "store.db was written by a newer version of this program (schema 7, this one knows 2); \
          use that version, or another folder"
     );
 }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::Certificates;
 
@@ -170,7 +170,10 @@ impl Member {
     /// # Errors
     /// It does not run.
     pub fn halt(&self) -> Result<()> {
-        self.signal(Signal::STOP)
+        let pid = self.signal(Signal::STOP)?;
+        // Some of its threads go on for a moment.
+        waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED)?;
+        Ok(())
     }
 
     /// Lets it go on (`SIGCONT`).
@@ -178,15 +181,16 @@ impl Member {
     /// # Errors
     /// It does not run.
     pub fn go_on(&self) -> Result<()> {
-        self.signal(Signal::CONT)
+        self.signal(Signal::CONT).map(drop)
     }
 
-    fn signal(&self, signal: Signal) -> Result<()> {
+    fn signal(&self, signal: Signal) -> Result<Pid> {
         let process = self.process();
         let process = process.as_ref().with_context(|| format!("{} does not run", self.name))?;
         let pid = i32::try_from(process.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.context("the process has no number")?, signal)?;
-        Ok(())
+        let pid = pid.context("the process has no number")?;
+        kill_process(pid, signal)?;
+        Ok(pid)
     }
 
     /// All it logged.

@@ -11,17 +11,15 @@ use super::{Options, Role};
 use crate::store::{Compare, LeaseId, Outcome, StoreError, Txn, Write};
 
 /// What a row of the history weighs beyond its key and value.
-const ROW_BYTES: i64 = 64;
-/// Rows of the history dropped per transaction at least, if so many are due.
-const TRIM_ROWS: usize = 128;
+pub(super) const ROW_BYTES: i64 = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Counters {
-    revision: i64,
+pub(super) struct Counters {
+    pub(super) revision: i64,
     /// History is whole after this revision.
-    oldest: i64,
+    pub(super) oldest: i64,
     /// The weight of the rows after `oldest`.
-    history_bytes: i64,
+    pub(super) history_bytes: i64,
 }
 
 /// Keys of which the writer remembers where their newest rows lie.
@@ -54,11 +52,15 @@ impl Known {
     }
 }
 
-/// Where the newest row of a key lies, and when the key came into being.
+/// A key's row in `entry`.
 #[derive(Clone, Copy)]
 struct Newest {
+    id: i64,
+    /// Where the newest row of the key lies.
     at: i64,
+    /// When the key came into being.
     created: i64,
+    lease: Option<i64>,
 }
 
 /// What the writer learns from a committed ledger.
@@ -72,12 +74,13 @@ pub(super) struct Closed {
 
 /// One transaction of the file, which carries many of the callers'.
 pub(super) struct Ledger<'c> {
-    tx: Transaction<'c>,
+    pub(super) tx: Transaction<'c>,
     known: &'c mut Known,
-    options: Options,
+    pub(super) options: Options,
     begun: Counters,
-    now: Counters,
-    rows: usize,
+    pub(super) now: Counters,
+    /// How many rows were written.
+    pub(super) rows: usize,
 }
 
 impl<'c> Ledger<'c> {
@@ -117,7 +120,7 @@ impl<'c> Ledger<'c> {
         let closed = Closed {
             revision: self.now.revision.cast_unsigned(),
             next_end_ms: next_end_ms(&self.tx)?,
-            trim_due: self.trims() && self.is_far_over(),
+            trim_due: self.is_trim_due(),
         };
         self.tx.commit()?;
         Ok(closed)
@@ -170,14 +173,30 @@ impl<'c> Ledger<'c> {
         })
     }
 
+    /// Whether the row at this place is still the newest of its key.
+    pub(super) fn is_newest(&self, key: &[u8], at: i64) -> Result<bool> {
+        if let Some(newest) = self.known.newest.get(key) {
+            return Ok(newest.is_some_and(|newest| newest.at == at));
+        }
+        let sql = "SELECT 1 FROM entry WHERE key = ?1 AND at = ?2";
+        self.tx.prepare_cached(sql)?.exists(params![key, at])
+    }
+
     fn newest(&mut self, key: &[u8]) -> Result<Option<Newest>> {
         if let Some(newest) = self.known.newest.get(key) {
             return Ok(*newest);
         }
         let newest = self
             .tx
-            .prepare_cached("SELECT at, created FROM entry WHERE key = ?1")?
-            .query_row([key], |row| Ok(Newest { at: row.get(0)?, created: row.get(1)? }))
+            .prepare_cached("SELECT id, at, created, lease FROM entry WHERE key = ?1")?
+            .query_row([key], |row| {
+                Ok(Newest {
+                    id: row.get(0)?,
+                    at: row.get(1)?,
+                    created: row.get(2)?,
+                    lease: row.get(3)?,
+                })
+            })
             .optional()?;
         self.known.set(key, newest);
         Ok(newest)
@@ -197,28 +216,38 @@ impl<'c> Ledger<'c> {
 
     fn put(&mut self, at: i64, key: &[u8], value: &[u8], lease: Option<LeaseId>) -> Result<()> {
         let lease = lease.map(|lease| lease.0);
-        let newest = self.newest(key)?;
-        let created = newest.map_or(revision_of(at), |newest| newest.created);
-        if let Some(newest) = newest {
-            self.tx
-                .prepare_cached("UPDATE entry SET at = ?2, lease = ?3 WHERE key = ?1")?
-                .execute(params![key, at, lease])?;
-            self.forget(newest)?;
+        let newest = match self.newest(key)? {
+            Some(newest) => self.renew(newest, at, lease)?,
+            None => self.insert(key, at, lease)?,
+        };
+        self.known.set(key, Some(newest));
+        self.record(at, key, newest.created, Some(value))
+    }
+
+    fn insert(&mut self, key: &[u8], at: i64, lease: Option<i64>) -> Result<Newest> {
+        let created = revision_of(at);
+        let sql = "INSERT INTO entry (key, at, created, lease) VALUES (?1, ?2, ?3, ?4)";
+        self.tx.prepare_cached(sql)?.execute(params![key, at, created, lease])?;
+        Ok(Newest { id: self.tx.last_insert_rowid(), at, created, lease })
+    }
+
+    fn renew(&mut self, newest: Newest, at: i64, lease: Option<i64>) -> Result<Newest> {
+        if lease == newest.lease {
+            // The usual case does without the index of leases.
+            let sql = "UPDATE entry SET at = ?2 WHERE id = ?1";
+            self.tx.prepare_cached(sql)?.execute([newest.id, at])?;
         } else {
-            self.tx
-                .prepare_cached(
-                    "INSERT INTO entry (key, at, created, lease) VALUES (?1, ?2, ?3, ?4)",
-                )?
-                .execute(params![key, at, created, lease])?;
+            let sql = "UPDATE entry SET at = ?2, lease = ?3 WHERE id = ?1";
+            self.tx.prepare_cached(sql)?.execute(params![newest.id, at, lease])?;
         }
-        self.known.set(key, Some(Newest { at, created }));
-        self.record(at, key, created, Some(value))
+        self.forget(newest)?;
+        Ok(Newest { at, lease, ..newest })
     }
 
     /// Whether there was such a key.
     fn delete(&mut self, at: i64, key: &[u8]) -> Result<bool> {
         let Some(newest) = self.newest(key)? else { return Ok(false) };
-        self.tx.prepare_cached("DELETE FROM entry WHERE key = ?1")?.execute([key])?;
+        self.tx.prepare_cached("DELETE FROM entry WHERE id = ?1")?.execute([newest.id])?;
         self.known.set(key, None);
         self.forget(newest)?;
         self.record(at, key, 0, None)?;
@@ -304,66 +333,6 @@ impl<'c> Ledger<'c> {
             statement.query_map([value], |row| row.get(0).map(LeaseId))?.collect::<Result<_>>()?
         };
         ended.into_iter().try_for_each(|lease| self.end(lease))
-    }
-
-    /// Only the host trims: it is the one that knows the bounds its owner wants.
-    fn trims(&self) -> bool {
-        self.options.role == Role::Host
-    }
-
-    fn is_over(&self, counters: Counters) -> bool {
-        let revisions = (counters.revision - counters.oldest).cast_unsigned();
-        revisions > self.options.history_revisions_max
-            || counters.history_bytes.cast_unsigned() > self.options.history_bytes_max
-    }
-
-    /// Whether so much is over that trimming pays.
-    fn is_far_over(&self) -> bool {
-        let Options { history_revisions_max, history_bytes_max, .. } = self.options;
-        let revisions = (self.now.revision - self.now.oldest).cast_unsigned();
-        revisions > history_revisions_max.saturating_add(history_revisions_max / 16)
-            || self.now.history_bytes.cast_unsigned()
-                > history_bytes_max.saturating_add(history_bytes_max / 16)
-    }
-
-    /// Drops the oldest revisions until the history is within its bounds, but no more than a few
-    /// rows at once.
-    fn trim(&mut self) -> Result<()> {
-        if !self.trims() || !self.is_far_over() {
-            return Ok(());
-        }
-        let from = self.now.oldest;
-        let kept = self.find_cut(TRIM_ROWS.max(2 * self.rows))?;
-        // A value that is still the newest of its key stays; `forget` takes it when its time comes.
-        let sql = "DELETE FROM history WHERE at >= ?1 AND at < ?2 AND NOT EXISTS
-                   (SELECT 1 FROM entry WHERE entry.key = history.key AND entry.at = history.at)";
-        self.tx
-            .prepare_cached(sql)?
-            .execute([(from + 1) << ORDINAL_BITS, (kept.oldest + 1) << ORDINAL_BITS])?;
-        self.now = kept;
-        Ok(())
-    }
-
-    /// The counters after the cut: whole revisions, at least one, about `rows_max` rows.
-    fn find_cut(&self, rows_max: usize) -> Result<Counters> {
-        let sql = "SELECT at, length(key) + coalesce(length(value), 0) FROM history
-                   WHERE at >= ?1 ORDER BY at";
-        let mut statement = self.tx.prepare_cached(sql)?;
-        let mut rows = statement.query([(self.now.oldest + 1) << ORDINAL_BITS])?;
-        let mut cut = self.now;
-        let mut seen = 0;
-        while let Some(row) = rows.next()? {
-            let revision = revision_of(row.get(0)?);
-            if revision != cut.oldest {
-                if seen >= rows_max || (seen > 0 && !self.is_over(cut)) {
-                    return Ok(cut);
-                }
-                cut.oldest = revision;
-            }
-            cut.history_bytes -= row.get::<_, i64>(1)? + ROW_BYTES;
-            seen += 1;
-        }
-        Ok(cut)
     }
 }
 

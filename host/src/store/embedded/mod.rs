@@ -1,14 +1,15 @@
 //! The embedded store: one file in a folder, durable, shared by the processes of one machine.
 //!
 //! `folder` and `schema` open it; `writer` gathers what is to be written and commits it through the
-//! `ledger`, `checkpoint` tidies up behind it; `reader` and `watch` read from snapshots. Several
-//! processes may have the same folder open, one of them as its host.
+//! `ledger`, `trim` and `checkpoint` tidy up behind it; `reader` and `watch` read from snapshots.
+//! Several processes may have the same folder open, one of them as its host.
 
 mod checkpoint;
 mod folder;
 mod ledger;
 mod reader;
 mod schema;
+mod trim;
 mod watch;
 mod writer;
 

@@ -3,6 +3,9 @@
 //! Values lie in `history` only, in the order they were written; `entry` points at the newest of
 //! each key. A commit so writes each value once. A row of `history` that is no longer anyone's
 //! newest stays until the bounds of the history are reached.
+//!
+//! Entries lie in the order in which their keys came into being, not in the order of the keys: what
+//! was posted together changes together, so that a commit touches few pages.
 
 use std::time::Duration;
 
@@ -14,7 +17,7 @@ use crate::store::StoreError;
 /// What marks a file as ours: "STKH".
 const APPLICATION_ID: i64 = 0x5354_4b48;
 /// Rises with every change of the tables.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 const PAGE_BYTES: u64 = 4096;
 /// Pages (64 MiB) at which the writer carries the write-ahead log over into the file and begins it
 /// anew. A page that changes often is then carried over once for many commits.
@@ -29,11 +32,12 @@ pub(super) const ORDINAL_BITS: u32 = 20;
 
 const TABLES: &str = "
     CREATE TABLE entry (
-        key BLOB NOT NULL PRIMARY KEY,
+        id INTEGER NOT NULL PRIMARY KEY,
+        key BLOB NOT NULL UNIQUE,
         at INTEGER NOT NULL,
         created INTEGER NOT NULL,
         lease INTEGER
-    ) STRICT, WITHOUT ROWID;
+    ) STRICT;
     CREATE INDEX entry_by_lease ON entry (lease) WHERE lease IS NOT NULL;
     CREATE TABLE history (
         at INTEGER NOT NULL PRIMARY KEY,
