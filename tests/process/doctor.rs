@@ -151,6 +151,16 @@ async fn on_etcd_the_doctor_names_members_and_hosts_and_leader_tells_who_leads()
     ensure!(checkup.content, "the loss of one of three is no problem: {checkup:#?}");
     let remedy = checkup.has("etcd", "warning", "cannot be reached")?;
     ensure!(remedy.contains("start it again"), "{remedy}");
+
+    etcd.member(2).kill();
+    let checkup = Checkup::of(&world, &[], &["--etcd-timeout-ms", "1000"])?;
+    ensure!(!checkup.content, "{checkup:#?}");
+    checkup.has("store", "problem", "the etcd cannot be used")?;
+    for nth in [1, 2] {
+        let said = format!("member http://{} cannot be reached", etcd.member(nth).endpoint());
+        checkup.has("etcd", "problem", &said)?;
+    }
+    checkup.has("plugins", "ok", "handler heat_worker can be loaded")?;
     Ok(())
 }
 
