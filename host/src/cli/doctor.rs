@@ -159,7 +159,7 @@ fn broke(error: &str) -> Finding {
 
 /// Said by checks that cannot look.
 fn out_of_reach(name: &'static str) -> Finding {
-    let what = "not checked: the store is out of reach";
+    let what = "not checked: there is no store to look at";
     Finding::warning(name, what, "do what is said about the store, then ask again")
 }
 

@@ -38,9 +38,7 @@ fn judge(settings: &Settings, loaded: &Loaded) -> Vec<Finding> {
     }
     for fault in &loaded.faults {
         let what = format!("{} is not used: {}", fault.file.display(), fault.reason);
-        let remedy = "put a working plugin in its place, or remove it, and start the host again; its \
-                      jobs wait meanwhile";
-        findings.push(Finding::problem(CHECK, what, remedy));
+        findings.push(Finding::problem(CHECK, what, remedy(&fault.reason)));
     }
     let dir = settings.handlers.display();
     if loaded.workers.is_empty() {
@@ -59,4 +57,46 @@ fn judge(settings: &Settings, loaded: &Loaded) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What the loader says of a missing grant has the remedy in it.
+fn remedy(reason: &str) -> &'static str {
+    if reason.contains("not granted") {
+        "grant it, as the message says, and start the host again; its jobs wait meanwhile"
+    } else {
+        "put a working plugin in its place, or remove it, and start the host again; its jobs wait \
+         meanwhile"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::PluginFault;
+    use crate::settings::Flags;
+
+    #[test]
+    fn a_plugin_that_cannot_be_used_is_told_with_its_remedy() {
+        let flags = Flags { grant_http: vec!["none=a:1".to_owned()], ..Flags::default() };
+        let settings = Settings::from_sources(&flags, &[].into(), None);
+        let settings = settings.unwrap_or_else(|error| panic!("{error:#}"));
+        let fault =
+            |file: &str, reason: &str| PluginFault { file: file.into(), reason: reason.to_owned() };
+        let faults = vec![
+            fault("a.wasm", "imports x, which it was not granted: set `http`"),
+            fault("b.wasm", "is not a WebAssembly component"),
+        ];
+        let findings = judge(&settings, &Loaded { faults, ..Loaded::default() });
+        let text = crate::cli::doctor::finding::as_text(&findings);
+        for words in [
+            "problem  plugins    a.wasm is not used: imports x, which it was not granted",
+            "do: grant it, as the message says, and start the host again",
+            "problem  plugins    b.wasm is not used: is not a WebAssembly component",
+            "do: put a working plugin in its place, or remove it",
+            "problem  plugins    no handler can be loaded from ./handlers: no job can run",
+            "warning  plugins    settings speak of the plugin none, but there is no none.wasm in",
+        ] {
+            assert!(text.contains(words), "`{words}` is not in:\n{text}");
+        }
+    }
 }
