@@ -1,5 +1,7 @@
 //! The program as its users run it: a host in a process of its own, and commands beside it.
 
+mod doctor;
+
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::io::Errno;
@@ -122,6 +123,13 @@ pub(super) async fn standing(store: &dyn Store, schemas: &Schemas) -> Result<Vec
         facts.extend(found.iter().map(|entry| wire::fact(schemas, entry)));
     }
     Ok(facts)
+}
+
+/// This machine's clock, in milliseconds of Unix time.
+pub(super) fn now_ms() -> Result<u64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.context("the clock stands before 1970")?;
+    Ok(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Whether the process that this host's entry names is alive. Where that cannot be told, as on

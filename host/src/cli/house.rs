@@ -1,7 +1,5 @@
 //! From settings to everything that a running host is made of.
 
-use std::path::Path;
-
 use anyhow::{Context, Result, bail};
 use tracing::{error, info, warn};
 
@@ -70,8 +68,8 @@ fn source(settings: &Settings) -> Option<Source> {
     })
 }
 
-async fn load(settings: &Settings) -> Result<Loaded> {
-    let dir: &Path = &settings.handlers;
+/// The plugins of the settings, without a word about them.
+pub(super) async fn plugins(settings: &Settings) -> Result<Loaded> {
     let engine = EngineSettings { instances_max: settings.instances_max, ..Default::default() };
     let engine = Engine::new(&engine).context("cannot start the sandbox")?;
     let bounds = Bounds {
@@ -86,7 +84,11 @@ async fn load(settings: &Settings) -> Result<Loaded> {
         cache_dir: Some(settings.cache.clone()),
         per_plugin: per_plugin.collect(),
     };
-    let loaded = plugin::load(&engine, dir, &loading).await;
+    Ok(plugin::load(&engine, &settings.handlers, &loading).await)
+}
+
+async fn load(settings: &Settings) -> Result<Loaded> {
+    let loaded = plugins(settings).await?;
     for worker in loaded.workers.values() {
         info!(handler = worker.name(), "handler is loaded");
     }
@@ -97,7 +99,7 @@ async fn load(settings: &Settings) -> Result<Loaded> {
         error!(file = %fault.file.display(), "plugin is not used: {}", fault.reason);
     }
     if loaded.workers.is_empty() {
-        warn!("no handler is loaded from {}: no job can run", dir.display());
+        warn!("no handler is loaded from {}: no job can run", settings.handlers.display());
     }
     Ok(loaded)
 }

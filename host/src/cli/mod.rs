@@ -3,19 +3,23 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 mod apply;
 mod config;
+mod crew;
 mod delete;
+mod doctor;
 mod entries;
 mod flags;
 mod follow;
 mod get;
 mod house;
 mod input;
+mod leader;
 mod load;
 mod logging;
 mod place;
@@ -32,6 +36,9 @@ Exit codes:
   1  it failed, or the answer is no: nothing found, a failed state, a time that ran out
   2  the command line or the settings make no sense";
 
+/// How long the program waits at its end for what cannot be called back.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// What `get` and `watch` find where.
 const KEYS: &str = "\
 Keys begin with:
@@ -41,7 +48,7 @@ Keys begin with:
   /monitoring/           what is up and what is down
   /jobs/                 open jobs: all/, waiting/, ready/, working/
   /esi-worker/           stacks (heat_stacks/) and what running jobs reported (job_state/)
-  /stokehold/            the host's own: hosts/, steps/, applied/, monitored/, schemas";
+  /stokehold/            the hosts' own: hosts/, leader, plan, steps/, applied/, monitored/, schemas";
 
 /// Runs infrastructure handlers as sandboxed WebAssembly components.
 #[derive(Parser)]
@@ -65,6 +72,10 @@ enum Command {
     Watch(watch::Args),
     /// Print what is running, what waits, and what is wrong.
     Status(status::Args),
+    /// Print which host leads, and which others there are.
+    Leader(leader::Args),
+    /// Look for what is wrong with settings, store, hosts, plugins and network, and say what to do.
+    Doctor(doctor::Args),
 }
 
 /// What the program answers to its caller.
@@ -102,7 +113,7 @@ fn perform(command: Command) -> Result<Answer> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(async {
+    let answer = runtime.block_on(async {
         match command {
             Command::Run(args) => run::run(args).await,
             Command::Apply(args) => apply::apply(args).await,
@@ -110,8 +121,13 @@ fn perform(command: Command) -> Result<Answer> {
             Command::Get(args) => get::get(args).await,
             Command::Watch(args) => watch::watch(args).await,
             Command::Status(args) => status::status(args).await,
+            Command::Leader(args) => leader::leader(args).await,
+            Command::Doctor(args) => doctor::doctor(args).await,
         }
-    })
+    });
+    // A question to a name server or a disk that hangs cannot be called back.
+    runtime.shutdown_timeout(LINGER);
+    answer
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

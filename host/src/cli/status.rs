@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::io::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::plain::plain;
 use super::{Answer, entries, flags, load};
@@ -28,9 +27,7 @@ pub(super) async fn status(args: Args) -> Result<Answer> {
     let store = entries::open(&settings).await?;
     let schemas = entries::schemas(&settings, &*store).await?;
     let facts = entries::standing(&*store, &schemas).await?;
-    let now =
-        SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
-    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    let now_ms = entries::now_ms()?;
     std::io::stdout()
         .lock()
         .write_all(Picture::of(&facts, &entries::alive).text(now_ms).as_bytes())?;

@@ -93,7 +93,11 @@ async fn ask_until_answered(url: &str, token: &str) -> Result<Vec<u8>> {
     }
 }
 
-async fn ask(client: &HttpClient, url: &str, token: &str) -> Result<Vec<u8>> {
+/// Asks the API server once.
+///
+/// # Errors
+/// No answer, or one that is no success.
+pub async fn ask(client: &HttpClient, url: &str, token: &str) -> Result<Vec<u8>> {
     let mut headers = HeaderMap::new();
     if !token.is_empty() {
         let mut token = HeaderValue::from_str(token).context("the token is no header value")?;

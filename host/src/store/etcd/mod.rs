@@ -40,14 +40,22 @@ pub struct Etcd {
 }
 
 impl Etcd {
+    /// One that nobody has asked anything yet, for those who want to know how it is.
+    ///
+    /// # Errors
+    /// `Unusable`, with a text that says what helps, when certificates are in the way.
+    pub fn unasked(options: &EtcdOptions) -> Result<Self, StoreError> {
+        let link = Arc::new(Link::new(options)?);
+        Ok(Self { link, pages: Pages::new(), leases: Mutex::default() })
+    }
+
     /// Connects, and asks for one key to see that this may be done.
     ///
     /// # Errors
     /// `Unusable`, with a text that says what helps, when certificates, user, password or rights
     /// are in the way; `Unavailable` when nobody answers.
     pub async fn open(options: EtcdOptions) -> Result<Self, StoreError> {
-        let link = Arc::new(Link::new(&options)?);
-        let store = Self { link, pages: Pages::new(), leases: Mutex::default() };
+        let store = Self::unasked(&options)?;
         let look = GetOptions::new().with_from_key().with_keys_only().with_limit(1);
         let seen = store.ask(Repeat::Freely, |client| {
             let look = look.clone();
