@@ -7,4 +7,4 @@ mod embedded;
 mod model;
 mod place;
 mod processes;
-mod random;
+pub(crate) mod random;
