@@ -1,6 +1,6 @@
 //! Three hosts as processes, each with a way to etcd of its own.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -17,6 +17,8 @@ const END_MAX: Duration = Duration::from_secs(15);
 /// A host that may run, be halted, be cut off, or lie dead. It ends with the test.
 pub(super) struct Host {
     pub(super) gate: Gate,
+    /// How it would be started without its gate.
+    direct: Command,
     process: Option<Child>,
     log: PathBuf,
 }
@@ -26,19 +28,17 @@ impl Host {
     pub(super) async fn new(world: &World, logs: &Path, nth: usize) -> Result<Self> {
         let etcd = world.etcd().context("the world is not on etcd")?;
         let gate = Gate::open(&etcd.endpoints()).await?;
-        Ok(Self { gate, process: None, log: logs.join(format!("host-{nth}.log")) })
+        let direct = world.host_command()?;
+        Ok(Self { gate, direct, process: None, log: logs.join(format!("host-{nth}.log")) })
     }
 
     /// Starts it, unless it runs.
-    pub(super) fn start(&mut self, world: &World) -> Result<()> {
+    pub(super) fn start(&mut self) -> Result<()> {
         if self.process.is_some() {
             return Ok(());
         }
         let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
-        let direct = world.host_command()?;
-        let mut command = through(&direct, &self.gate.address);
-        command.env("NO_COLOR", "1");
-        let log = Stdio::from(File::try_clone(&log)?);
+        let mut command = through(&self.direct, &self.gate.address);
         let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.process = Some(command.spawn().context("cannot start a host")?);
         Ok(())
@@ -140,7 +140,9 @@ pub(super) fn leader(view: &View) -> Option<String> {
 /// Job and host of every claim.
 pub(super) fn claims(view: &View) -> Vec<(String, String)> {
     let claims = under(view, "/jobs/working/");
-    claims.filter_map(|(job, kept)| Some((job.to_owned(), kept.value.as_str()?.to_owned()))).collect()
+    claims
+        .filter_map(|(job, kept)| Some((job.to_owned(), kept.value.as_str()?.to_owned())))
+        .collect()
 }
 
 /// The host of this process, if it says that it is there.

@@ -87,7 +87,8 @@ pub(super) fn under<'a>(
     view: &'a View,
     prefix: &'a str,
 ) -> impl Iterator<Item = (&'a str, &'a Kept)> {
-    let from = view.range::<str, _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded));
+    let from =
+        view.range::<str, _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded));
     from.map_while(move |(key, kept)| Some((key.strip_prefix(prefix)?, kept)))
 }
 

@@ -127,9 +127,10 @@ impl<'a> Load<'a> {
     fn is_free(&self, key: &str) -> bool {
         let [state, applied] = ["/state", "/stokehold/applied"].map(|f| format!("{f}{key}"));
         self.recorder.look(|book| {
-            let down = book.view.get(&state).is_some_and(|state| {
-                state.value["state"]["worker_state"] == "DELETE_COMPLETED"
-            });
+            let down = book
+                .view
+                .get(&state)
+                .is_some_and(|state| state.value["state"]["worker_state"] == "DELETE_COMPLETED");
             down || !(book.view.contains_key(&state) || book.view.contains_key(&applied))
         })
     }
@@ -152,9 +153,10 @@ impl<'a> Load<'a> {
     async fn take_away(&mut self) -> Result<()> {
         let Some(key) = self.pick(|wanted| !wanted.marked) else { return Ok(()) };
         let mut wanted = self.wanted[&key].clone();
-        let needed = self.wanted.iter().any(|(other, it)| {
-            it.network == wanted.network && rank(other) > rank(&key)
-        });
+        let needed = self
+            .wanted
+            .iter()
+            .any(|(other, it)| it.network == wanted.network && rank(other) > rank(&key));
         if needed {
             return Ok(());
         }

@@ -5,11 +5,14 @@
 mod fleet;
 mod gate;
 mod history;
+mod idle;
 mod load;
 mod outcome;
 mod recorder;
+mod rolling;
 mod rules;
 mod strikes;
+mod takeover;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

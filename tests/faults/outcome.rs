@@ -17,9 +17,8 @@ const READ: Duration = Duration::from_secs(10);
 
 /// Waits until nothing is left to do.
 pub(super) async fn settled(recorder: &Recorder, within: Duration) -> Result<()> {
-    let waited = recorder.until("the end of all work", within, |book| {
-        unsettled(&book.view).is_none().then_some(())
-    });
+    let waited = recorder
+        .until("the end of all work", within, |book| unsettled(&book.view).is_none().then_some(()));
     if let Err(error) = waited.await {
         let why = recorder.look(|book| unsettled(&book.view));
         return Err(error.context(why.unwrap_or_default()));
@@ -63,7 +62,10 @@ pub(super) async fn judged(world: &World, recorder: &Recorder) -> Result<Vec<Ste
         failed.next().map(|(_, _, state)| (step.revision, state))
     });
     if let Some((revision, state)) = failed {
-        bail!("a fault failed a job at {revision}: {state}\n{}", super::history::around(&history, revision));
+        bail!(
+            "a fault failed a job at {revision}: {state}\n{}",
+            super::history::around(&history, revision)
+        );
     }
     Ok(history)
 }

@@ -85,9 +85,10 @@ impl<'a> Arena<'a> {
     ) -> Result<Self> {
         let mut hosts = Vec::new();
         for nth in 0..HOSTS {
-            let mut host = Host::new(world, logs, nth).await?;
-            host.start(world)?;
-            hosts.push(host);
+            hosts.push(Host::new(world, logs, nth).await?);
+        }
+        for host in &mut hosts {
+            host.start()?;
         }
         let (random, deck, cures) = (Random::new(seed), Vec::new(), Vec::new());
         let struck = BTreeMap::new();
@@ -100,17 +101,22 @@ impl<'a> Arena<'a> {
         let whole = |view: &_| {
             pids.iter().all(|pid| present(view, *pid).is_some()) && leader(view).is_some()
         };
-        let there = self.recorder.until("all hosts and a leader", within, |book| {
-            whole(&book.view).then_some(())
-        });
+        let there = self
+            .recorder
+            .until("all hosts and a leader", within, |book| whole(&book.view).then_some(()));
         there.await
+    }
+
+    pub(super) fn recorder(&self) -> &'a Recorder {
+        self.recorder
     }
 
     /// So many strikes, one every one or two seconds.
     pub(super) async fn rounds(&mut self, rounds: usize) -> Result<()> {
         for round in 1..=rounds {
             let fault = self.draw();
-            let hit = self.strike(fault).await.with_context(|| format!("round {round}: {fault:?}"))?;
+            let hit =
+                self.strike(fault).await.with_context(|| format!("round {round}: {fault:?}"))?;
             println!("round {round}: {fault:?} {}", hit.as_deref().unwrap_or("hits nothing"));
             if hit.is_some() {
                 *self.struck.entry(fault).or_default() += 1;
@@ -156,7 +162,7 @@ impl<'a> Arena<'a> {
 
     fn cure(&mut self, cure: Cure) -> Result<()> {
         match cure {
-            Cure::StartHost(nth) => self.hosts[nth].start(self.world),
+            Cure::StartHost(nth) => self.hosts[nth].start(),
             Cure::GoOn(nth) => {
                 if self.hosts[nth].is_running() {
                     self.hosts[nth].signal(Signal::CONT)?;
@@ -203,7 +209,8 @@ impl<'a> Arena<'a> {
         match fault {
             Fault::KillLeader => self.kill_host(|view| leader(view).into_iter().collect()).await,
             Fault::KillClaimant => {
-                self.kill_host(|view| claims(view).into_iter().map(|(_, host)| host).collect()).await
+                self.kill_host(|view| claims(view).into_iter().map(|(_, host)| host).collect())
+                    .await
             }
             Fault::KillMember => {
                 let nth = self.random.below(MEMBERS);
@@ -228,8 +235,7 @@ impl<'a> Arena<'a> {
     }
 
     fn any_host(&mut self) -> Option<usize> {
-        let running: Vec<usize> =
-            (0..HOSTS).filter(|nth| self.hosts[*nth].is_running()).collect();
+        let running: Vec<usize> = (0..HOSTS).filter(|nth| self.hosts[*nth].is_running()).collect();
         (!running.is_empty()).then(|| *self.random.pick(&running))
     }
 
@@ -241,8 +247,7 @@ impl<'a> Arena<'a> {
         let hosts = &self.hosts;
         let seen = self.recorder.until("somebody to kill", AIM, |book| {
             let places = named(&book.view).into_iter();
-            let places: Vec<_> =
-                places.filter_map(|id| place(hosts, &book.view, &id)).collect();
+            let places: Vec<_> = places.filter_map(|id| place(hosts, &book.view, &id)).collect();
             (!places.is_empty()).then_some(places)
         });
         let Ok(places) = seen.await else { return Ok(None) };
@@ -278,7 +283,8 @@ impl<'a> Arena<'a> {
         self.dead = None;
         let started = block_in_place(|| {
             std::thread::scope(|scope| {
-                let starting = (0..MEMBERS).map(|nth| scope.spawn(move || etcd.member(nth).start()));
+                let starting =
+                    (0..MEMBERS).map(|nth| scope.spawn(move || etcd.member(nth).start()));
                 let starting: Vec<_> = starting.collect();
                 let ended = starting.into_iter().map(|thread| thread.join());
                 ended.collect::<Vec<_>>()

@@ -95,7 +95,9 @@ impl Rule for UnderALease {
     fn end(&mut self, _: &View) -> Result<(), String> {
         for (key, host, lease) in &self.early {
             if self.owner.get(lease) != Some(host) {
-                return Err(format!("{key} was put by {host}, which never was there with its lease"));
+                return Err(format!(
+                    "{key} was put by {host}, which never was there with its lease"
+                ));
             }
         }
         Ok(())

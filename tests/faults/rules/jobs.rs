@@ -32,9 +32,8 @@ impl OneResult {
         };
         let target = target(job);
         let newer = now.step.of(&format!("/stokehold/applied{target}")).flatten();
-        let superseded = newer.is_some_and(|newer| {
-            newer["version"].as_u64() > job["version"].as_u64()
-        });
+        let superseded =
+            newer.is_some_and(|newer| newer["version"].as_u64() > job["version"].as_u64());
         let failed = now.step.of(PLAN).flatten().is_some_and(Json::is_string)
             || now.step.puts("/state").any(|(_, _, state)| {
                 let word = state["state"]["worker_state"].as_str();
