@@ -23,8 +23,7 @@ const TRACES: [&str; 6] = [
     "/esi-worker/job_state",
 ];
 
-/// The lives of the resources: each begins when its config comes into being, and goes over into
-/// another one when the config goes.
+/// The lives of the resources: each begins when its config comes into being.
 #[derive(Default)]
 struct Lives(BTreeMap<String, u64>);
 
@@ -32,7 +31,7 @@ impl Lives {
     fn see(&mut self, now: &Moment<'_>) {
         for change in &now.step.changes {
             let Some(resource) = change.key.strip_prefix(CONFIG) else { continue };
-            let begun = change.value.is_none() || !now.before.contains_key(&change.key);
+            let begun = change.value.is_some() && !now.before.contains_key(&change.key);
             if begun {
                 self.0.insert(resource.to_owned(), now.step.revision);
             }
@@ -54,12 +53,16 @@ fn is_final(state: &Json) -> bool {
     word == "READ_COMPLETE" || word.ends_with("_COMPLETED") || word.ends_with("_FAILED")
 }
 
-/// Each version is answered once, and only what was asked for is answered.
+/// A version of a resource, in which of its lives.
+type Asked = (String, u64, u64);
+
+/// Each version is answered once, and only what was asked for is answered. What went without a mark
+/// is taken down under its last version, which may have been answered before.
 #[derive(Default)]
 pub(super) struct OneAnswer {
     lives: Lives,
-    asked: BTreeSet<(String, u64, u64)>,
-    answered: BTreeSet<(String, u64, u64)>,
+    asked: BTreeSet<Asked>,
+    answered: BTreeSet<(Asked, bool)>,
 }
 
 impl Rule for OneAnswer {
@@ -74,11 +77,14 @@ impl Rule for OneAnswer {
         }
         for (resource, _, state) in now.step.puts(STATE).filter(|(_, _, state)| is_final(state)) {
             let answer = (resource.to_owned(), self.lives.of(resource), version(state)?);
-            let is_wanted = now.after.contains_key(&format!("{CONFIG}{resource}"));
-            if is_wanted && !self.asked.contains(&answer) {
+            if !self.asked.contains(&answer) {
                 return Err(format!("{resource}: version {} was not asked for", answer.2));
             }
-            if !self.answered.insert(answer) {
+            let is_wanted = now.after.contains_key(&format!("{CONFIG}{resource}"));
+            let word = state["state"]["worker_state"].as_str().unwrap_or_default();
+            let vanished = !is_wanted && word.starts_with("DELETE_");
+            let otherwise = vanished || !self.answered.contains(&(answer.clone(), !vanished));
+            if !self.answered.insert((answer, vanished)) || !otherwise {
                 return Err(format!("{resource}: {state} answers a second time"));
             }
         }
