@@ -18,7 +18,7 @@ use serde_json::{Value as Json, json};
 use stokehold::store::{Compare, Event, Outcome, Store, Txn, Write};
 use stokehold_tests::etcd::Cluster;
 use stokehold_tests::guests;
-use stokehold_tests::world::{Setup, World, open};
+use stokehold_tests::world::{Setup, World};
 use tokio::runtime::Runtime;
 
 const SLOTS: [usize; 2] = [8, 64];
@@ -41,7 +41,7 @@ fn jobs(criterion: &mut Criterion) {
     let mut world = runtime.block_on(world(etcd.take().unwrap(), folder.path())).unwrap();
     let sample = Arc::new(runtime.block_on(sample(&mut world)).unwrap());
     println!("transactions of a workflow of one job: {}, sweeps not counted", sample.len());
-    let bare = runtime.block_on(open(world.etcd().unwrap())).unwrap();
+    let bare = runtime.block_on(world.etcd().unwrap().store()).unwrap();
     for slots in SLOTS {
         group.bench_function(BenchmarkId::new("bare loop", slots), |bencher| {
             bencher.iter_custom(|times| {

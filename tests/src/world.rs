@@ -15,7 +15,6 @@ use stokehold::plugin::{
     self, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings,
 };
 use stokehold::store::embedded::{Embedded, Options, Role};
-use stokehold::store::etcd::{Etcd, EtcdOptions};
 use stokehold::store::{Event, Outcome, Store, Txn, Write};
 use stokehold::wire;
 use tokio::sync::oneshot;
@@ -114,7 +113,7 @@ impl World {
     /// When any of its parts cannot be started.
     pub async fn on_etcd(setup: Setup, etcd: Cluster) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder for the world")?;
-        let store = open(&etcd).await?;
+        let store = etcd.store().await?;
         Self::around(setup, store, Some(etcd), folder)
     }
 
@@ -181,7 +180,7 @@ impl World {
         // Each host has connections of its own.
         let store = match &self.etcd {
             None => Arc::clone(&self.store),
-            Some(etcd) => open(etcd).await?,
+            Some(etcd) => etcd.store().await?,
         };
         let house =
             House { store, schemas: Arc::clone(&self.schemas), plugins, pace: self.setup.pace };
@@ -380,15 +379,6 @@ impl World {
         })
         .await
     }
-}
-
-/// The store on this etcd, over connections of its own.
-///
-/// # Errors
-/// When it cannot be reached.
-pub async fn open(etcd: &Cluster) -> Result<Arc<dyn Store>> {
-    let options = EtcdOptions::new(etcd.address().parse()?);
-    Ok(Arc::new(Etcd::open(options).await?))
 }
 
 /// One compiled cache for all tests of a target directory.

@@ -8,4 +8,4 @@ mod etcd;
 mod model;
 mod place;
 mod processes;
-mod random;
+pub(crate) mod random;

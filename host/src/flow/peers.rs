@@ -67,6 +67,8 @@ impl Campaign {
             again_ms = self.campaign().await;
         }
         self.resign().await;
+        // To the other loops a campaign that is over before them would look like a broken one.
+        self.peers.closed().await;
         Ok(())
     }
 

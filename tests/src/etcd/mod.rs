@@ -5,9 +5,12 @@ mod member;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
+use stokehold::store::Store;
+use stokehold::store::etcd::{Etcd, EtcdOptions};
 use tempfile::TempDir;
 
 pub use self::certificates::Certificates;
@@ -123,6 +126,15 @@ impl Cluster {
     /// What a client needs to speak TLS with it.
     pub fn certificates(&self) -> Option<&Certificates> {
         self.certificates.as_ref()
+    }
+
+    /// The store on it, over connections of its own.
+    ///
+    /// # Errors
+    /// It cannot be reached.
+    pub async fn store(&self) -> Result<Arc<dyn Store>> {
+        let options = EtcdOptions::new(self.address().parse()?);
+        Ok(Arc::new(Etcd::open(options).await?))
     }
 
     /// A bare client of all members, for what the store does not do.

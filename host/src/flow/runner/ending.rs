@@ -11,8 +11,10 @@ use crate::flow::clock;
 use crate::flow::mirror::Update;
 use crate::settle;
 
-/// How long the mirror is waited for at the end.
-const SHOWN_MS_MAX: u64 = 100;
+/// At the end the mirror is waited for until it has been silent for so long.
+const SILENT: Duration = Duration::from_millis(100);
+/// Where others are at work it never is: it is waited for no longer than this.
+const SHOWN_MS_MAX: u64 = 500;
 
 impl Runner {
     /// Lets running calls end; claims of those that do not are given back.
@@ -27,9 +29,12 @@ impl Runner {
         }
         self.tasks.shutdown().await;
         // A claim that was committed last may not have been shown yet.
-        let shown = Duration::from_millis(SHOWN_MS_MAX);
-        while let Ok(Some(update)) = tokio::time::timeout(shown, updates.recv()).await {
+        let shown = clock::now_ms().saturating_add(SHOWN_MS_MAX);
+        while let Ok(Some(update)) = tokio::time::timeout(SILENT, updates.recv()).await {
             self.observe(update, &mut updates);
+            if clock::now_ms() >= shown {
+                break;
+            }
         }
         let unfinished: Vec<JobId> = self.busy.keys().cloned().collect();
         for id in unfinished {

@@ -1,0 +1,114 @@
+//! A cluster keeps its promises whatever befalls it: hosts and members of etcd are killed, halted,
+//! restarted and cut off while work goes on, everything that happens is written down, and the
+//! record is held to the laws of `rules`.
+
+mod fleet;
+mod gate;
+mod history;
+mod idle;
+mod load;
+mod outcome;
+mod recorder;
+mod rolling;
+mod rules;
+mod strikes;
+mod takeover;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use stokehold_tests::etcd::Cluster;
+use stokehold_tests::paths;
+use stokehold_tests::world::{Setup, World};
+use tokio::sync::{Mutex, watch};
+
+use self::load::Load;
+use self::recorder::Recorder;
+use self::strikes::Arena;
+use crate::store::random::Random;
+
+/// How often something strikes, unless `STOKEHOLD_ROUNDS` says otherwise.
+const ROUNDS: usize = 50;
+const MEMBERS: usize = 3;
+/// How long three hosts may take to be there.
+const ASSEMBLE_MAX: Duration = Duration::from_secs(30);
+/// How long all work may take once everything is well again.
+const SETTLE_MAX: Duration = Duration::from_secs(60);
+
+/// These tests measure time and start many processes: one at a time.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_keeps_its_promises_whatever_befalls_it() -> Result<()> {
+    let _turn = TURN.lock().await;
+    let seed = Random::seed();
+    let rounds = std::env::var("STOKEHOLD_ROUNDS").ok().map(|rounds| rounds.parse());
+    let rounds = rounds.transpose().context("STOKEHOLD_ROUNDS is no number")?.unwrap_or(ROUNDS);
+    println!("seed {seed}, {rounds} rounds");
+    let Some(world) = world(setup()?).await? else { return Ok(()) };
+    let logs = tempfile::tempdir()?;
+    let ended = befallen(&world, logs.path(), seed, rounds).await;
+    if ended.is_err() {
+        println!("the hosts' logs are in {}", logs.keep().display());
+    }
+    ended.with_context(|| format!("seed {seed} (STOKEHOLD_SEED repeats it)"))
+}
+
+async fn befallen(world: &World, logs: &Path, seed: u64, rounds: usize) -> Result<()> {
+    let recorder = recorder(world)?;
+    crate::scenario::put_templates(world).await?;
+    let mut arena = Arena::new(world, &recorder, logs, seed).await?;
+    arena.assemble(ASSEMBLE_MAX).await?;
+    let begun = Instant::now();
+    let (stop, stopped) = watch::channel(false);
+    let load = Load::new(world, &recorder, seed);
+    let under_load = async {
+        let struck = arena.rounds(rounds).await;
+        let healed = arena.heal().await;
+        println!("{rounds} rounds took {:.1} s", begun.elapsed().as_secs_f32());
+        stop.send_replace(true);
+        struck.and(healed)
+    };
+    let load = async {
+        let patience = Duration::from_secs(4 * rounds as u64) + SETTLE_MAX;
+        tokio::time::timeout(patience, load.run(stopped)).await.context("what is marked stays")?
+    };
+    let (struck, written) = tokio::join!(under_load, load);
+    struck?;
+    let healed = Instant::now();
+    let settled = outcome::settled(&recorder, SETTLE_MAX).await;
+    let took = healed.elapsed().as_secs_f32();
+    // What is broken says more than that it takes for ever.
+    let history = outcome::judged(world, &recorder).await?;
+    settled?;
+    println!("{} configs, {} revisions, settled after {took:.1} s", written?, history.len());
+    println!("struck: {:?}", arena.struck);
+    arena.covered(rounds)?;
+    recorder.look(|book| {
+        outcome::compare_stacks(world, &book.view)?;
+        outcome::compare_records(&book.view)
+    })
+}
+
+/// The network example, with jobs that are still under way when something strikes.
+fn setup() -> Result<Setup> {
+    let schemas = std::fs::read(paths::root().join("examples/network/schemas.json"))?;
+    let mut setup = Setup::new(schemas)?;
+    // What befalls the hosts must not fail a job.
+    setup.pace.attempts_max = 1000;
+    setup.heat.latency = Duration::from_millis(30);
+    setup.heat.pace = heat_simulator::Pace::even(Duration::from_millis(300));
+    setup.heat_config.insert("poll_ms".into(), "100".into());
+    Ok(setup)
+}
+
+/// A world on three members; `None` where there is no etcd.
+async fn world(setup: Setup) -> Result<Option<World>> {
+    let Some(etcd) = Cluster::start(MEMBERS)? else { return Ok(None) };
+    Ok(Some(World::on_etcd(setup, etcd).await?))
+}
+
+fn recorder(world: &World) -> Result<Recorder> {
+    Ok(Recorder::start(world.etcd().context("the world is not on etcd")?.endpoints()))
+}
