@@ -102,6 +102,9 @@ impl Keeper {
             }
             Err(error) => {
                 warn!("cannot keep the host's lease: {:#}", anyhow::Error::from(error));
+                if Instant::now() >= self.sure_until {
+                    self.give_up("the store has not confirmed it in time");
+                }
                 return false;
             }
         }
