@@ -38,6 +38,8 @@ struct Planner {
     listed: BTreeSet<ResourceRef>,
     /// To be looked at again once the mirror has reached the revision.
     later: Vec<(Revision, ResourceRef)>,
+    /// Put off once until what they refer to is planned.
+    put_off: BTreeSet<ResourceRef>,
 }
 
 /// Plans until stopped.
@@ -61,6 +63,7 @@ pub(super) async fn run(
         dirty: VecDeque::new(),
         listed: BTreeSet::new(),
         later: Vec::new(),
+        put_off: BTreeSet::new(),
     };
     loop {
         tokio::select! {
@@ -132,6 +135,7 @@ impl Planner {
         self.dirty.clear();
         self.listed.clear();
         self.later.clear();
+        self.put_off.clear();
         if term.is_some() {
             let everything = self.catalog.everything();
             info!(resources = everything.len(), "this host leads: it plans what is missing");
@@ -150,6 +154,11 @@ impl Planner {
         }
     }
 
+    fn mark_next(&mut self, of: ResourceRef) {
+        self.listed.insert(of.clone());
+        self.dirty.push_front(of);
+    }
+
     fn mark_all(&mut self, resources: impl IntoIterator<Item = ResourceRef>) {
         for of in resources {
             self.mark(of);
@@ -164,7 +173,14 @@ impl Planner {
 
     async fn look_at(&mut self, of: ResourceRef) {
         let Some(term) = self.term else { return };
-        let Some(Plan { transaction, about }) = plan::plan(&mut self.catalog, &of) else { return };
+        let Some(plan) = plan::plan(&mut self.catalog, &of) else {
+            self.put_off.remove(&of);
+            return;
+        };
+        if self.puts_off(&of, &plan) {
+            return;
+        }
+        let Plan { transaction, about } = plan;
         let transaction = under(term, transaction);
         match self.scribe.commit(&transaction, None).await {
             Ok(revision) => {
@@ -180,11 +196,31 @@ impl Planner {
             Err(Uncommitted::Unavailable(error)) => {
                 warn!(resource = %of, "cannot commit plan: {error:#}; trying again");
                 tokio::time::sleep(PAUSE).await;
-                self.mark(of);
+                self.mark_next(of);
             }
             Err(Uncommitted::LeaseLost) => self.mark(of),
             Err(Uncommitted::Refused(error)) => self.hold_back(term, of, &error).await,
         }
+    }
+
+    /// Whether a plan is not committed now because new resources it refers to come first. It is put
+    /// off once, and again while one of them was overtaken; those that refer to each other in a
+    /// circle would wait for ever.
+    fn puts_off(&mut self, of: &ResourceRef, plan: &Plan) -> bool {
+        let first = plan::first(&self.catalog, of, plan);
+        if !first.is_empty() && self.put_off.insert(of.clone()) {
+            debug!(resource = %of, first = first.len(), "plan comes after what it refers to");
+            self.mark_next(of.clone());
+            first.into_iter().for_each(|other| self.mark_next(other));
+            return true;
+        }
+        let overtaken = self.later.iter().filter(|(_, other)| first.contains(other));
+        if let Some(at) = overtaken.map(|(at, _)| *at).max() {
+            self.later.push((at, of.clone()));
+            return true;
+        }
+        self.put_off.remove(of);
+        false
     }
 
     /// The store will never take the plan of this resource: its state says so.
