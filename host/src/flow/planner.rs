@@ -211,7 +211,9 @@ impl Planner {
         if !first.is_empty() && self.put_off.insert(of.clone()) {
             debug!(resource = %of, first = first.len(), "plan comes after what it refers to");
             self.mark_next(of.clone());
-            first.into_iter().for_each(|other| self.mark_next(other));
+            for other in first {
+                self.mark_next(other);
+            }
             return true;
         }
         let overtaken = self.later.iter().filter(|(_, other)| first.contains(other));
