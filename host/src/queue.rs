@@ -12,41 +12,16 @@ use std::sync::Arc;
 
 use crate::domain::{
     Content, Entry, Fact, Fields, HandlerName, HostId, Job, JobId, Peers, Posted, ResourceRef,
-    Revision,
+    Revision, Version,
 };
 pub use open::Open;
 use turn::{Order, Ready};
+pub use turn::{Turns, Wrong};
 
 /// The longest pause that a job may be given, in milliseconds.
 pub const SLEEP_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 /// How many job states are swept at a time.
 pub const SWEEPS_MAX: usize = 100;
-
-/// What lies wrong with a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wrong {
-    /// It waits, but nothing that it waits for is unfinished.
-    WaitsForNothing,
-    /// It neither waits nor is ready nor runs: the host that ran it is lost.
-    LeftBehind,
-    /// Marks of a job that is no more.
-    MarksWithoutJob,
-    /// It is ready, but no running host has its handler, and it does not say so yet.
-    NobodyHasHandler,
-}
-
-/// What may be done now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Turns {
-    /// To be claimed, at most as many of a handler as it has free slots.
-    pub claims: Vec<JobId>,
-    /// To be put right.
-    pub repairs: Vec<(JobId, Wrong)>,
-    /// Resources whose workflow has ended and whose job state may go, and when that last changed.
-    pub sweeps: Vec<(ResourceRef, Revision)>,
-    /// When the next sleeping job wakes, in milliseconds of Unix time, if a free slot waits for it.
-    pub wake_ms: Option<u64>,
-}
 
 /// All unfinished jobs, as the store last showed them.
 #[derive(Debug)]
@@ -65,6 +40,8 @@ pub struct Queue {
     plan_mark: Option<Revision>,
     /// What each resource's workflow has reported so far, and when that last changed.
     job_states: BTreeMap<ResourceRef, (Revision, Fields)>,
+    /// Which version each resource's state tells of, and when that last changed.
+    told: BTreeMap<ResourceRef, (Version, Revision)>,
     /// Resources whose job state outlived their last job.
     ended: BTreeSet<ResourceRef>,
 }
@@ -83,6 +60,7 @@ impl Queue {
             claimed: BTreeMap::new(),
             plan_mark: None,
             job_states: BTreeMap::new(),
+            told: BTreeMap::new(),
             ended: BTreeSet::new(),
         }
     }
@@ -126,6 +104,8 @@ impl Queue {
                     }
                 }
                 self.judge_resource(&of);
+            } else if let Entry::State(of) = fact.entry {
+                self.hear(of, fact.content.as_ref(), fact.revision);
             } else if let Some(id) = job_of(&fact.entry).cloned() {
                 self.unorder(&id);
                 self.apply(&id, fact);
@@ -179,6 +159,11 @@ impl Queue {
         self.job_states.get(of).map(|(_, fields)| fields.clone()).unwrap_or_default()
     }
 
+    /// Which version the state of a resource tells of, and when that last changed.
+    pub fn told(&self, of: &ResourceRef) -> Option<(Version, Revision)> {
+        self.told.get(of).copied()
+    }
+
     /// When a plan or a cascade of failures was last committed.
     pub fn plan_mark(&self) -> Option<Revision> {
         self.plan_mark
@@ -213,6 +198,19 @@ impl Queue {
         turns.sweeps =
             sweeps.filter_map(|of| Some((of.clone(), self.job_states.get(of)?.0))).collect();
         turns
+    }
+
+    fn hear(&mut self, of: ResourceRef, content: Option<&Content>, at: Revision) {
+        let version = match content {
+            None => {
+                self.told.remove(&of);
+                return;
+            }
+            Some(Content::State(state)) => state.version,
+            // Nobody can tell; whatever is written next is better.
+            Some(_) => Version::default(),
+        };
+        self.told.insert(of, (version, at));
     }
 
     fn judge_resource(&mut self, of: &ResourceRef) {

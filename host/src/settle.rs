@@ -308,6 +308,7 @@ fn complete(
         Effect::Remove(Entry::Step(job.id.clone())),
     ];
     effects.extend(report::effects(job, closing));
+    let mut end = None;
     if job.is_last {
         let of = job.target.clone();
         let word = format!("{}_COMPLETED", job.action.state_word());
@@ -318,11 +319,14 @@ fn complete(
             // It shows what the last job reported, too; it is swept once the workflow has ended.
             Effect::Put(Entry::JobState(of), Content::JobState(fields.clone()))
         });
-        effects.push(final_state(job, &word, String::new(), fields));
+        end = Some((word, fields));
     } else if !closing.report.fields.is_empty() {
         effects.push(report::job_state(job, closing));
     }
     let mut transaction = Transaction { guards, effects };
+    if let Some((word, fields)) = end {
+        answer(queue, job, &word, String::new(), fields, &mut transaction);
+    }
     let gone = BTreeSet::from([&job.id]);
     let room = cascade::room(&transaction, limits);
     for id in cascade::released(queue, &gone, &BTreeSet::new()).into_iter().take(room) {
@@ -331,13 +335,27 @@ fn complete(
     transaction
 }
 
-fn final_state(job: &Job, word: &str, error: String, fields: Fields) -> Effect {
+/// Tells how a workflow ended, unless a newer version's end was told already: that one may have
+/// fallen with another workflow while this one was still at work.
+fn answer(
+    queue: &Queue,
+    job: &Job,
+    word: &str,
+    error: String,
+    fields: Fields,
+    transaction: &mut Transaction,
+) {
+    let entry = Entry::State(job.target.clone());
     let mut state = State::new(job.version, word);
-    state.error = error;
-    let word = state.fields.clone();
-    state.fields = fields;
+    let word = std::mem::replace(&mut state.fields, fields);
     state.fields.extend(word);
-    Effect::Put(Entry::State(job.target.clone()), Content::State(state))
+    state.error = error;
+    transaction.guards.push(match queue.told(&job.target) {
+        Some((told, _)) if told > job.version => return,
+        Some((_, at)) => Guard::Unchanged(entry.clone(), at),
+        None => Guard::Absent(entry.clone()),
+    });
+    transaction.effects.push(Effect::Put(entry, Content::State(state)));
 }
 
 fn ready(job: &Job) -> Effect {

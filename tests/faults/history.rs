@@ -60,9 +60,9 @@ impl Step {
         }
     }
 
-    /// What it did to one key: `None` if nothing, `Some(None)` if it removed it.
-    pub(super) fn of(&self, key: &str) -> Option<Option<&Json>> {
-        self.changes.iter().find(|change| change.key == key).map(|change| change.value.as_ref())
+    /// What it put at one key.
+    pub(super) fn put(&self, key: &str) -> Option<&Json> {
+        self.changes.iter().find(|change| change.key == key)?.value.as_ref()
     }
 
     /// What was put under a prefix: the rest of the key, and the value.

@@ -34,7 +34,7 @@ const MEMBERS: usize = 3;
 /// How long three hosts may take to be there.
 const ASSEMBLE_MAX: Duration = Duration::from_secs(30);
 /// How long all work may take once everything is well again.
-const SETTLE_MAX: Duration = Duration::from_secs(60);
+const SETTLE_MAX: Duration = Duration::from_mins(1);
 
 /// These tests measure time and start many processes: one at a time.
 static TURN: Mutex<()> = Mutex::const_new(());
@@ -65,24 +65,23 @@ async fn befallen(world: &World, logs: &Path, seed: u64, rounds: usize) -> Resul
     let load = Load::new(world, &recorder, seed);
     let under_load = async {
         let struck = arena.rounds(rounds).await;
-        let healed = arena.heal().await;
-        println!("{rounds} rounds took {:.1} s", begun.elapsed().as_secs_f32());
+        println!("the rounds took {:.1} s", begun.elapsed().as_secs_f32());
         stop.send_replace(true);
-        struck.and(healed)
+        struck.and(arena.heal().await)
     };
     let load = async {
         let patience = Duration::from_secs(4 * rounds as u64) + SETTLE_MAX;
-        tokio::time::timeout(patience, load.run(stopped)).await.context("what is marked stays")?
+        // What stays is told by what is broken.
+        Ok(tokio::time::timeout(patience, load.run(stopped)).await)
     };
-    let (struck, written) = tokio::join!(under_load, load);
-    struck?;
+    let ((), written) = tokio::try_join!(under_load, load)?;
     let healed = Instant::now();
     let settled = outcome::settled(&recorder, SETTLE_MAX).await;
     let took = healed.elapsed().as_secs_f32();
     // What is broken says more than that it takes for ever.
     let history = outcome::judged(world, &recorder).await?;
     settled?;
-    println!("{} configs, {} revisions, settled after {took:.1} s", written?, history.len());
+    println!("{} configs, {} revisions, settled after {took:.1} s", written??, history.len());
     println!("struck: {:?}", arena.struck);
     arena.covered(rounds)?;
     recorder.look(|book| {

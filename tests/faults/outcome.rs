@@ -56,8 +56,8 @@ pub(super) async fn judged(world: &World, recorder: &Recorder) -> Result<Vec<Ste
     }
     let failed = history.iter().find_map(|step| {
         let mut failed = step.puts("/state").filter(|(_, _, state)| {
-            let word = state["state"]["worker_state"].as_str().unwrap_or_default();
-            word.ends_with("_FAILED")
+            let told = state["state"]["worker_state"].as_str().unwrap_or_default();
+            told.ends_with("_FAILED")
         });
         failed.next().map(|(_, _, state)| (step.revision, state))
     });

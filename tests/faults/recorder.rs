@@ -14,6 +14,9 @@ use super::history::{Change, Step, View};
 /// The first revision that changes anything.
 const FIRST: u64 = 2;
 const CONNECT_MAX: Duration = Duration::from_secs(1);
+/// A stream that is silent for so long may have stalled; where nothing happens, another one costs
+/// nothing.
+const SILENT_MAX: Duration = Duration::from_secs(3);
 /// The pause before another member is asked.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -153,7 +156,7 @@ impl Writer {
         let options = WatchOptions::new().with_from_key().with_start_revision(from);
         let opened = timeout(CONNECT_MAX, client.watch("\0", Some(options))).await;
         let Ok(Ok(mut stream)) = opened else { return Ok(()) };
-        while let Ok(Some(heard)) = stream.message().await {
+        while let Ok(Ok(Some(heard))) = timeout(SILENT_MAX, stream.message()).await {
             if heard.canceled() {
                 let compacted = heard.compact_revision();
                 ensure!(compacted == 0, "history up to {compacted} is gone, {from} was wanted");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -226,8 +227,8 @@ impl<'a> Arena<'a> {
                 self.later(2500, 4500, Cure::GoOn(nth));
                 Ok(Some(format!("host {nth}")))
             }
-            Fault::CutSilently => self.cut(Way::Silent),
-            Fault::CutLoudly => self.cut(Way::Closed),
+            Fault::CutSilently => Ok(self.cut(Way::Silent)),
+            Fault::CutLoudly => Ok(self.cut(Way::Closed)),
             Fault::RestartEtcd => self.restart_etcd(),
             Fault::Compact => self.compact().await,
             Fault::RevokeLease => self.revoke().await,
@@ -267,11 +268,11 @@ impl<'a> Arena<'a> {
         Ok(Some(format!("member {nth}")))
     }
 
-    fn cut(&mut self, way: Way) -> Result<Option<String>> {
-        let Some(nth) = self.any_host() else { return Ok(None) };
+    fn cut(&mut self, way: Way) -> Option<String> {
+        let nth = self.any_host()?;
         self.hosts[nth].gate.set(way);
         self.later(1000, 4500, Cure::OpenGate(nth));
-        Ok(Some(format!("host {nth}")))
+        Some(format!("host {nth}"))
     }
 
     /// All members die and come again.
@@ -286,7 +287,7 @@ impl<'a> Arena<'a> {
                 let starting =
                     (0..MEMBERS).map(|nth| scope.spawn(move || etcd.member(nth).start()));
                 let starting: Vec<_> = starting.collect();
-                let ended = starting.into_iter().map(|thread| thread.join());
+                let ended = starting.into_iter().map(ScopedJoinHandle::join);
                 ended.collect::<Vec<_>>()
             })
         });

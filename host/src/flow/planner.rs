@@ -42,6 +42,8 @@ struct Planner {
     listed: BTreeSet<ResourceRef>,
     /// To be looked at again once the mirror has reached the revision.
     later: Vec<(Revision, ResourceRef)>,
+    /// Put off once until what they refer to is planned.
+    put_off: BTreeSet<ResourceRef>,
     /// Resources whose plans are being committed, and what the jobs of each refer to.
     under_way: BTreeMap<ResourceRef, BTreeSet<ResourceRef>>,
     /// To be looked at again when the plan of the first is committed: it may have to wait for it.
@@ -77,6 +79,7 @@ pub(super) async fn run(
         dirty: VecDeque::new(),
         listed: BTreeSet::new(),
         later: Vec::new(),
+        put_off: BTreeSet::new(),
         under_way: BTreeMap::new(),
         behind: BTreeMap::new(),
         commits: JoinSet::new(),
@@ -148,6 +151,7 @@ impl Planner {
         self.dirty.clear();
         self.listed.clear();
         self.later.clear();
+        self.put_off.clear();
         if term.is_some() {
             let everything = self.catalog.everything();
             info!(resources = everything.len(), "this host leads: it plans what is missing");
@@ -164,6 +168,11 @@ impl Planner {
         if self.listed.insert(of.clone()) {
             self.dirty.push_back(of);
         }
+    }
+
+    fn mark_next(&mut self, of: ResourceRef) {
+        self.listed.insert(of.clone());
+        self.dirty.push_front(of);
     }
 
     fn mark_all(&mut self, resources: impl IntoIterator<Item = ResourceRef>) {
@@ -190,7 +199,11 @@ impl Planner {
             self.behind.entry(of.clone()).or_default().push(of);
             return;
         }
-        if let Some(plan) = plan::plan(&mut self.catalog, &of) {
+        let Some(plan) = plan::plan(&mut self.catalog, &of) else {
+            self.put_off.remove(&of);
+            return;
+        };
+        if !self.puts_off(&of, &plan) {
             self.commit(of, plan);
         }
     }
@@ -237,10 +250,33 @@ impl Planner {
                 debug!(resource = %of, %revision, "plan was overtaken and is made again");
                 self.later.push((revision, of));
             }
-            Err(Uncommitted::Unavailable(_) | Uncommitted::LeaseLost) => self.mark(of),
+            Err(Uncommitted::Unavailable(_)) => self.mark_next(of),
+            Err(Uncommitted::LeaseLost) => self.mark(of),
             Err(Uncommitted::Refused(error)) => self.hold_back(of, &about, &error),
         }
         self.mark_all(behind);
+    }
+
+    /// Whether a plan is not committed now because new resources it refers to come first. It is put
+    /// off once, and again while one of them was overtaken; those that refer to each other in a
+    /// circle would wait for ever.
+    fn puts_off(&mut self, of: &ResourceRef, plan: &Plan) -> bool {
+        let first = plan::first(&self.catalog, of, plan);
+        if !first.is_empty() && self.put_off.insert(of.clone()) {
+            debug!(resource = %of, first = first.len(), "plan comes after what it refers to");
+            self.mark_next(of.clone());
+            for other in first {
+                self.mark_next(other);
+            }
+            return true;
+        }
+        let overtaken = self.later.iter().filter(|(_, other)| first.contains(other));
+        if let Some(at) = overtaken.map(|(at, _)| *at).max() {
+            self.later.push((at, of.clone()));
+            return true;
+        }
+        self.put_off.remove(of);
+        false
     }
 
     /// The store will never take the plan of this resource: its state says so.

@@ -27,7 +27,8 @@ use crate::settle::{self, Closing, Limits};
 use crate::store::LeaseId;
 use crate::wire::key;
 
-const PREFIXES: &[&str] = &[key::JOBS, key::STEPS, key::PLAN, key::JOB_STATE, key::TEMPLATES];
+const PREFIXES: &[&str] =
+    &[key::JOBS, key::STEPS, key::PLAN, key::JOB_STATE, key::STATE, key::TEMPLATES];
 /// Jobs that are put right at the same time.
 const REPAIRS_MAX: usize = 64;
 /// Job states of ended workflows are removed together, this often.

@@ -1,11 +1,14 @@
-//! Which open jobs a new workflow waits for.
+//! Which open jobs a new workflow waits for, and what is to be planned before it so that there are
+//! any.
 
 use std::collections::BTreeSet;
 
-use crate::domain::{Job, JobId, ResourceRef};
+use crate::domain::{Content, Effect, Job, JobId, ResourceRef};
 
+use super::Plan;
 use super::catalog::Catalog;
 use super::change::Change;
+use super::ground::{Before, ground};
 use super::open::OpenJob;
 
 /// The open jobs that the first job of a workflow waits for: those of its own resource; those of
@@ -40,4 +43,29 @@ pub(super) fn dependencies(
         }
     }
     found
+}
+
+/// The new resources that a plan's jobs refer to and that are not planned themselves: a workflow
+/// posted before theirs would not wait for them. When many changes have piled up, the order in which
+/// entries last changed is not the order in which they need each other.
+pub fn first(catalog: &Catalog, of: &ResourceRef, plan: &Plan) -> BTreeSet<ResourceRef> {
+    let jobs = plan.transaction.effects.iter().filter_map(|effect| match effect {
+        Effect::Put(_, Content::Job(posted)) => Some(&posted.job),
+        _ => None,
+    });
+    let referred: BTreeSet<&ResourceRef> = jobs.flat_map(Job::refers_to).collect();
+    let is_new = |referred: &&ResourceRef| {
+        *referred != of && !catalog.held.holds(referred) && is_new(catalog, referred)
+    };
+    referred.into_iter().filter(is_new).cloned().collect()
+}
+
+/// Whether a resource is to be put up and nothing was planned for it yet.
+fn is_new(catalog: &Catalog, of: &ResourceRef) -> bool {
+    let Some(config) = catalog.config(of) else { return false };
+    let Ok(resource) = &config.read else { return false };
+    !resource.marked_for_deletion
+        && catalog.jobs().of(of).next().is_none()
+        && ground(catalog, config, resource)
+            .is_some_and(|ground| matches!(ground.before, Before::Nothing))
 }

@@ -44,6 +44,10 @@ impl HeldBack {
         }
     }
 
+    pub(super) fn holds(&self, of: &ResourceRef) -> bool {
+        self.by_resource.contains_key(of)
+    }
+
     pub(super) fn wanting(&self, want: &Want) -> Vec<ResourceRef> {
         self.by_want.get(want).cloned().collect()
     }

@@ -32,6 +32,7 @@ use crate::domain::{Applied, Base, Entry, HandlerName, JobId, Json, Param, Resou
 use crate::domain::{ResourceRef, State, Transaction, Version};
 
 pub use catalog::Catalog;
+pub use depend::first;
 
 use catalog::Config;
 use change::{Change, Sides, Task};

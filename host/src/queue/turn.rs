@@ -7,10 +7,36 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::SLEEP_MS_MAX;
-use crate::domain::{JobId, Revision};
+use crate::domain::{JobId, ResourceRef, Revision};
 
 /// A host leaves a job to each host that comes before it for so long, in milliseconds.
 pub const GRACE_MS: u64 = 200;
+
+/// What lies wrong with a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// It waits, but nothing that it waits for is unfinished.
+    WaitsForNothing,
+    /// It neither waits nor is ready nor runs: the host that ran it is lost.
+    LeftBehind,
+    /// Marks of a job that is no more.
+    MarksWithoutJob,
+    /// It is ready, but no running host has its handler, and it does not say so yet.
+    NobodyHasHandler,
+}
+
+/// What may be done now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turns {
+    /// To be claimed, at most as many of a handler as it has free slots.
+    pub claims: Vec<JobId>,
+    /// To be put right.
+    pub repairs: Vec<(JobId, Wrong)>,
+    /// Resources whose workflow has ended and whose job state may go, and when that last changed.
+    pub sweeps: Vec<(ResourceRef, Revision)>,
+    /// When the next sleeping job wakes, in milliseconds of Unix time, if a free slot waits for it.
+    pub wake_ms: Option<u64>,
+}
 
 /// The ready jobs of one handler.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Limits, Version, final_state, ready};
+use super::{Limits, Version, ready};
 use crate::domain::{
     Content, Effect, Entry, Fields, Guard, Job, JobId, Json, ResourceRef, Transaction,
 };
@@ -54,7 +54,7 @@ pub(super) fn fail(
     let newest = |of: &ResourceRef, version: Version| newest.get(of) == Some(&version);
     if newest(&job.target, job.version) {
         own.effects.push(Effect::Remove(Entry::JobState(job.target.clone())));
-        own.effects.push(final_state(job, &word, error, fields.clone()));
+        super::answer(queue, job, &word, error, fields.clone(), &mut own);
     }
 
     let mut gone: BTreeSet<&JobId> = BTreeSet::new();
@@ -64,7 +64,7 @@ pub(super) fn fail(
         let mut piece = Transaction::default();
         cancel(queue, jobs, &mut piece);
         if *key != (&job.target, job.version) && newest(key.0, key.1) {
-            answer(jobs, job, trouble, &mut piece);
+            answer(queue, jobs, job, trouble, &mut piece);
         }
         gone.extend(jobs.iter().map(|job| &job.id));
         pieces.push(piece);
@@ -173,12 +173,12 @@ fn cancel(queue: &Queue, jobs: &[&Job], piece: &mut Transaction) {
 }
 
 /// The state of a workflow that was cancelled because of another one's failure.
-fn answer(jobs: &[&Job], cause: &Job, trouble: &str, piece: &mut Transaction) {
+fn answer(queue: &Queue, jobs: &[&Job], cause: &Job, trouble: &str, piece: &mut Transaction) {
     let Some(job) = jobs.iter().find(|job| job.is_last) else { return };
     let word = format!("{}_FAILED", job.action.state_word());
     let error = format!("cancelled because job {} failed: {trouble}", cause.id);
     piece.effects.push(Effect::Remove(Entry::JobState(job.target.clone())));
-    piece.effects.push(final_state(job, &word, error, Fields::new()));
+    super::answer(queue, job, &word, error, Fields::new(), piece);
 }
 
 /// As few transactions as the limit allows, in the given order, the failed job's own last.

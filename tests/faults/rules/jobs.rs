@@ -31,10 +31,10 @@ impl OneResult {
             return false;
         };
         let target = target(job);
-        let newer = now.step.of(&format!("/stokehold/applied{target}")).flatten();
+        let newer = now.step.put(&format!("/stokehold/applied{target}"));
         let superseded =
             newer.is_some_and(|newer| newer["version"].as_u64() > job["version"].as_u64());
-        let failed = now.step.of(PLAN).flatten().is_some_and(Json::is_string)
+        let failed = now.step.put(PLAN).is_some_and(Json::is_string)
             || now.step.puts("/state").any(|(_, _, state)| {
                 let word = state["state"]["worker_state"].as_str();
                 word.is_some_and(|word| word.ends_with("_FAILED"))

@@ -164,7 +164,7 @@ impl Rule for ByItsJob {
     fn see(&mut self, now: &Moment<'_>) -> Result<(), String> {
         for (resource, _, state) in now.step.puts(STATE).filter(|(_, _, state)| is_final(state)) {
             let word = state["state"]["worker_state"].as_str().unwrap_or_default();
-            let planned = now.step.of(&format!("{APPLIED}{resource}")).is_some();
+            let planned = now.step.put(&format!("{APPLIED}{resource}")).is_some();
             if word.ends_with("_FAILED") || planned {
                 continue;
             }

@@ -117,6 +117,10 @@ impl Member {
         self.wait_until_ready()
     }
 
+    pub(super) fn runs(&self) -> bool {
+        self.process().is_some()
+    }
+
     pub(super) fn launch(&self) -> Result<()> {
         let mut process = self.process();
         if process.is_some() {

@@ -112,6 +112,17 @@ impl Cluster {
         &self.members[nth]
     }
 
+    /// Starts all members that do not run, and waits until they serve: none does before most are
+    /// there.
+    ///
+    /// # Errors
+    /// One ends or takes too long.
+    pub fn start_all(&self) -> Result<()> {
+        let ended: Vec<_> = self.members.iter().filter(|member| !member.runs()).collect();
+        ended.iter().try_for_each(|member| member.launch())?;
+        ended.iter().try_for_each(|member| member.wait_until_ready())
+    }
+
     /// `127.0.0.1:PORT` of each.
     pub fn endpoints(&self) -> Vec<String> {
         self.members.iter().map(Member::endpoint).collect()

@@ -314,3 +314,25 @@ fn many_dependencies_are_compared_by_the_mark_that_every_failure_changes() {
     world.commit(plan.transaction);
     assert_eq!(world.waits_for(&network).len(), 100);
 }
+
+#[test]
+fn a_new_resource_is_planned_before_what_refers_to_it_however_late_it_changed() {
+    let mut world = world(&[("network", &[], &[]), ("port", &["network"], &[])]);
+    let (network, port) = (of("network", "n"), of("port", "p"));
+    world.config(&network, 1, json!({}));
+    world.config(&port, 1, json!({ "network_id": "n" }));
+    world.config(&network, 2, json!({}));
+    assert_eq!(world.catalog.everything(), [port.clone(), network.clone()]);
+    let plan = world.plan(&port).unwrap();
+    assert_eq!(super::super::first(&world.catalog, &port, &plan), [network.clone()].into());
+    let plan = world.plan(&network).unwrap();
+    assert_eq!(super::super::first(&world.catalog, &network, &plan), [].into());
+    world.commit(plan.transaction);
+    let plan = world.plan(&port).unwrap();
+    assert_eq!(super::super::first(&world.catalog, &port, &plan), [].into());
+    // What was put up before keeps the order of its changes.
+    world.finish_all(&network);
+    world.config(&network, 3, json!({}));
+    let plan = world.plan(&port).unwrap();
+    assert_eq!(super::super::first(&world.catalog, &port, &plan), [].into());
+}

@@ -364,3 +364,25 @@ fn a_workflow_that_reported_nothing_leaves_no_job_state_to_be_swept() {
     let settled = settle(&queue, &told, &LIMITS).unwrap();
     assert!(put(only(&settled), &Entry::JobState(ResourceRef::new("port", "p"))).is_some());
 }
+
+#[test]
+fn a_newer_versions_end_that_was_told_already_stays_told() {
+    let told = |version: u64| {
+        let state = State::new(Version(version), "CREATE_FAILED");
+        fact(9, Entry::State(ResourceRef::new("port", "p")), Content::State(state))
+    };
+    let settled = |version: u64, outcome: Closing| {
+        let mut queue = queue(&[job(&Spec { of: ("p", 2), ..spec("a", "p", &[]) })], 0);
+        queue.learn([told(version)], 0);
+        settle(&queue, &outcome, &LIMITS).unwrap()
+    };
+    for outcome in [closing("a", Ok(Verdict::Completed)), failed("a", "no")] {
+        let newer = settled(3, outcome.clone());
+        assert_eq!(state(only(&newer), "p"), None);
+        assert!(removes(only(&newer), &Entry::Job("a".into())));
+        let older = settled(1, outcome);
+        assert_eq!(state(only(&older), "p").unwrap().version, Version(2));
+        let at = Guard::Unchanged(Entry::State(ResourceRef::new("port", "p")), Revision(9));
+        assert!(only(&older).guards.contains(&at), "a newer one may come in between");
+    }
+}
