@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-mod cluster;
-mod faults;
 mod heat;
 mod hostile;
 mod kill;

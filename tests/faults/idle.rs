@@ -26,7 +26,7 @@ async fn an_idle_host_asks_etcd_less_than_twice_a_second() -> Result<()> {
     setup.pace.lease_ms = LEASE_MS;
     let Some(etcd) = Cluster::start(1)? else { return Ok(()) };
     let mut world = World::on_etcd(setup, etcd).await?;
-    crate::scenario::put_templates(&world).await?;
+    stokehold_tests::example::put_templates(&world).await?;
     world.start_host().await?;
     let body =
         serde_json::json!({"id": "n", "tenant_id": "t", "name": "n", "admin_state_up": true});

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::history::{View, under};
 use super::recorder::Recorder;
-use crate::store::random::Random;
+use stokehold_tests::random::Random;
 
 const TENANTS: usize = 4;
 const NETWORKS_MAX: usize = 2;

@@ -12,7 +12,7 @@ use super::fleet::{leader, present};
 use super::load::Load;
 use super::strikes::Arena;
 use super::{ASSEMBLE_MAX, SETTLE_MAX, TURN, outcome, recorder, setup};
-use crate::store::random::Random;
+use stokehold_tests::random::Random;
 
 /// How long work goes on before the first restart and after each.
 const BETWEEN: Duration = Duration::from_secs(2);
@@ -35,7 +35,7 @@ async fn hosts_restarted_one_after_another_fail_no_job_and_cost_no_try() -> Resu
 
 async fn roll(world: &World, logs: &Path, seed: u64) -> Result<()> {
     let recorder = recorder(world)?;
-    crate::scenario::put_templates(world).await?;
+    stokehold_tests::example::put_templates(world).await?;
     let mut arena = Arena::new(world, &recorder, logs, seed).await?;
     arena.assemble(ASSEMBLE_MAX).await?;
     let (stop, stopped) = watch::channel(false);

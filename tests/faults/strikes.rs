@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::fleet::{Host, claims, leader, place, present};
 use super::gate::Way;
 use super::recorder::Recorder;
-use crate::store::random::Random;
+use stokehold_tests::random::Random;
 
 const HOSTS: usize = 3;
 const MEMBERS: usize = 3;

@@ -29,7 +29,7 @@ async fn another_host_plans_within_a_lease_and_a_second_of_the_leaders_end() -> 
     let Some(world) = super::world(setup).await? else { return Ok(()) };
     let logs = tempfile::tempdir()?;
     let recorder = recorder(&world)?;
-    crate::scenario::put_templates(&world).await?;
+    stokehold_tests::example::put_templates(&world).await?;
     let mut arena = Arena::new(&world, &recorder, logs.path(), 0).await?;
     let mut late = Vec::new();
     for trial in 0..TRIALS {
@@ -80,7 +80,7 @@ async fn a_running_job_goes_on_within_a_lease_and_a_second_of_its_hosts_end() ->
     let Some(world) = super::world(setup).await? else { return Ok(()) };
     let logs = tempfile::tempdir()?;
     let recorder = recorder(&world)?;
-    crate::scenario::put_templates(&world).await?;
+    stokehold_tests::example::put_templates(&world).await?;
     let mut arena = Arena::new(&world, &recorder, logs.path(), 0).await?;
     let mut late = Vec::new();
     for trial in 0..TRIALS {

@@ -46,7 +46,7 @@ async fn bad_plugins_are_named_with_their_fault_and_the_others_jobs_complete() -
     let command = command.stderr(Stdio::from(fs::File::create(&log)?));
     let host = Host(command.spawn().context("cannot start a host")?);
 
-    crate::scenario::put_templates(&world).await?;
+    stokehold_tests::example::put_templates(&world).await?;
     for handler in ["guest_loops", "guest_eats"] {
         let template = json!({
             "id": handler, "handler": handler, "template_file": "", "parameter_mappings": {},

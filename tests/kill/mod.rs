@@ -54,7 +54,7 @@ async fn run(seed: Option<u64>) -> Result<BTreeMap<String, Json>> {
     // Slow enough that the kills fall into the middle of everything.
     setup.heat.pace = heat_simulator::Pace::even(Duration::from_millis(400));
     let world = World::without_host(setup, Role::Guest)?;
-    crate::scenario::put_templates(&world).await?;
+    stokehold_tests::example::put_templates(&world).await?;
     let kills = seed.map_or(0, |_| KILLS);
     let (host, played) = tokio::join!(live(&world, seed.unwrap_or_default(), kills), play(&world));
     let host = host?;

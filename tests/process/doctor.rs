@@ -97,7 +97,7 @@ async fn with_leader(world: &World) -> Result<Host> {
 async fn the_doctor_is_content_with_a_world_that_is_well() -> Result<()> {
     let world = World::without_host(setup()?, Role::Guest)?;
     let _host = with_leader(&world).await?;
-    crate::scenario::put_templates(&world).await?;
+    stokehold_tests::example::put_templates(&world).await?;
     let checkup = Checkup::of(&world, &[], &[])?;
     ensure!(checkup.content && checkup.bad().is_empty(), "{checkup:#?}");
     for (check, what) in [

@@ -85,7 +85,7 @@ async fn a_host_that_is_asked_to_end_gives_its_jobs_back_and_ends_well() -> Resu
     let world = World::without_host(setup, Role::Guest)?;
     // Heat takes the request and never answers: the call is still running when the end comes.
     world.heat.set_faults(vec![Fault::hang(Duration::from_mins(1))]);
-    crate::scenario::put_templates(&world).await?;
+    stokehold_tests::example::put_templates(&world).await?;
     world.config("/v2.0/networks/n1", &network("n1"), 1, false).await?;
     let mut host = Host::start(&world, &[])?;
     world
@@ -115,7 +115,7 @@ async fn a_log_in_json_is_json_and_never_holds_a_secret() -> Result<()> {
     setup.heat_config.insert("heat_token".into(), SECRET.into());
     let world = World::without_host(setup, Role::Guest)?;
     let host = Host::start(&world, &["--log", "trace", "--log-format", "json"])?;
-    crate::scenario::put_templates(&world).await?;
+    stokehold_tests::example::put_templates(&world).await?;
     world.config("/v2.0/networks/n1", &network("n1"), 1, false).await?;
     let state = world.state("/v2.0/networks/n1", 1).await?;
     ensure!(state["state"]["worker_state"] == "CREATE_COMPLETED", "{state}");
@@ -140,7 +140,7 @@ async fn schemas_are_asked_for_again_until_the_api_server_answers() -> Result<()
     let world = World::without_host(setup, Role::Guest)?;
     let url = world.heat.origin();
     let host = Host::start(&world, &["--schemas", &url, "--gohan-token", "gohan-token"])?;
-    crate::scenario::put_templates(&world).await?;
+    stokehold_tests::example::put_templates(&world).await?;
     world.config("/v2.0/networks/n1", &network("n1"), 1, false).await?;
     world.state("/v2.0/networks/n1", 1).await?;
     let log = host.log()?;

@@ -2,13 +2,12 @@
 
 mod script;
 
-pub(crate) use script::put_templates;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value as Json, json};
+use stokehold_tests::example::put_templates;
 use stokehold_tests::paths;
 use stokehold_tests::world::{Setup, World, parse};
 
@@ -48,7 +47,7 @@ async fn play(folder: &Path) -> Result<()> {
     let mut setup = Setup::new(schemas)?;
     setup.pace.attempts_max = script.attempts_max.unwrap_or(setup.pace.attempts_max);
     let mut world = World::start(setup).await?;
-    script::put_templates(&world).await?;
+    put_templates(&world).await?;
     for (place, step) in script.steps.iter().enumerate() {
         let what = || format!("step {} ({step:?})", place + 1);
         script::perform(&mut world, step).await.with_context(what)?;

@@ -1,10 +1,9 @@
 //! The steps of a scenario.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use heat_simulator::Fault;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
-use stokehold_tests::paths;
+use serde_json::Value as Json;
 use stokehold_tests::world::World;
 
 /// A `script.json`.
@@ -87,24 +86,6 @@ pub(super) async fn perform(world: &mut World, step: &Step) -> Result<()> {
             world.stop_host().await?;
             world.start_host().await?;
         }
-    }
-    Ok(())
-}
-
-/// The templates of the network example, as Gohan would write them.
-pub(crate) async fn put_templates(world: &World) -> Result<()> {
-    let folder = paths::root().join("examples/network");
-    let templates = std::fs::read_to_string(folder.join("templates.json"))?;
-    let templates: Vec<Json> = serde_json::from_str(&templates)?;
-    ensure!(!templates.is_empty(), "the network example has no templates");
-    for template in templates {
-        let mut body = template["heat_template"].clone();
-        if let Some(file) = body["template_file"]["file"].as_str() {
-            let text = std::fs::read_to_string(folder.join(file))?;
-            body["template_file"] = json!(text);
-        }
-        let id = body["id"].as_str().unwrap_or_default().to_owned();
-        world.config(&format!("/v2.0/heat_templates/{id}"), &body, 1, false).await?;
     }
     Ok(())
 }

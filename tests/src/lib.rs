@@ -3,7 +3,9 @@
 #![allow(clippy::missing_panics_doc)]
 
 pub mod etcd;
+pub mod example;
 pub mod guests;
 pub mod paths;
+pub mod random;
 pub mod real_heat;
 pub mod world;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::sync::Arc;
+use stokehold_tests::random::Random;
 
 use stokehold::store::{KeyValue, Store};
 
 use super::place::{Folder, Place, revision, shown};
 use super::processes::Process;
-use super::random::Random;
 
 const ROUNDS: usize = 12;
 const TASKS: usize = 4;

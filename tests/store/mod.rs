@@ -8,4 +8,3 @@ mod etcd;
 mod model;
 mod place;
 mod processes;
-pub(crate) mod random;

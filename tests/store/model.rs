@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use stokehold_tests::random::Random;
 
 use stokehold::store::{Compare, Event, LeaseId, Outcome, Page, Store, StoreError, Txn, Write};
 
 use super::place::{Place, revision, shown};
-use super::random::Random;
 
 const STEPS: usize = 400;
 const KEYS: [&str; 9] = ["/a", "/a/", "/a/1", "/a/2", "/b/1", "/b/1\0", "/b/ÿ", "/c", "/c/1"];

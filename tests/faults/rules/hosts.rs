@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Moment, Rule};
-use crate::faults::history::{Change, View, under};
+use crate::history::{Change, View, under};
 
 const JOBS: &str = "/jobs/all/";
 const WORKING: &str = "/jobs/working/";

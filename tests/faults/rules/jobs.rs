@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 
 use super::{Moment, Rule};
-use crate::faults::history::{View, under};
+use crate::history::{View, under};
 
 const JOBS: &str = "/jobs/all/";
 const WORKING: &str = "/jobs/working/";

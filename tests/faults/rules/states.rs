@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::{Moment, Rule};
-use crate::faults::history::{View, under};
+use crate::history::{View, under};
 
 const CONFIG: &str = "/config";
 const STATE: &str = "/state";

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::check;
-use crate::faults::history::{Change, Step};
+use crate::history::{Change, Step};
 
 const LEASE: i64 = 7;
 const CONFIG: &str = "/config/v2.0/ports/p";

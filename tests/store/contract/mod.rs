@@ -61,7 +61,7 @@ macro_rules! contract {
             if !<$place as crate::store::place::Place>::can_be() {
                 return;
             }
-            for seed in (1..=6).chain([crate::store::random::Random::seed()]) {
+            for seed in (1..=6).chain([stokehold_tests::random::Random::seed()]) {
                 let place = <$place as crate::store::place::Place>::new().await;
                 crate::store::model::holds(&place, seed).await;
             }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use stokehold_tests::random::Random;
 
 use stokehold::store::{Compare, Outcome, Store, StoreError, Txn, Write};
 use stokehold_tests::etcd::Cluster;
@@ -12,7 +13,6 @@ use super::super::crash::{
     Acknowledged, history_makes_the_listing, list_all, transactions_are_whole,
 };
 use super::super::place::{put, revision};
-use super::super::random::Random;
 use super::{open, options};
 
 const ROUNDS: usize = 4;

@@ -7,13 +7,13 @@ mod faults;
 mod watching;
 
 use std::sync::Arc;
+use stokehold_tests::random::Random;
 
 use stokehold::store::Store;
 use stokehold::store::etcd::{Address, Etcd, EtcdOptions};
 use stokehold_tests::etcd::Cluster;
 
 use super::place::{Folder, Place, Served, put, write};
-use super::random::Random;
 
 /// How a cluster is reached.
 fn options(cluster: &Cluster) -> EtcdOptions {

@@ -1,7 +1,12 @@
 //! A cluster keeps its promises whatever befalls it: hosts and members of etcd are killed, halted,
 //! restarted and cut off while work goes on, everything that happens is written down, and the
 //! record is held to the laws of `rules`.
+//!
+//! A binary of its own, so that nothing else runs beside it: it measures time.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod example;
 mod fleet;
 mod gate;
 mod history;
@@ -26,7 +31,7 @@ use tokio::sync::{Mutex, watch};
 use self::load::Load;
 use self::recorder::Recorder;
 use self::strikes::Arena;
-use crate::store::random::Random;
+use stokehold_tests::random::Random;
 
 /// How often something strikes, unless `STOKEHOLD_ROUNDS` says otherwise.
 const ROUNDS: usize = 50;
@@ -57,7 +62,7 @@ async fn a_cluster_keeps_its_promises_whatever_befalls_it() -> Result<()> {
 
 async fn befallen(world: &World, logs: &Path, seed: u64, rounds: usize) -> Result<()> {
     let recorder = recorder(world)?;
-    crate::scenario::put_templates(world).await?;
+    stokehold_tests::example::put_templates(world).await?;
     let mut arena = Arena::new(world, &recorder, logs, seed).await?;
     arena.assemble(ASSEMBLE_MAX).await?;
     let begun = Instant::now();

@@ -9,6 +9,7 @@ use stokehold_tests::{etcd, paths};
 #[test]
 fn the_example_of_a_cluster_survives_the_death_of_its_leader() -> Result<()> {
     let Some(etcd) = etcd::program()? else { return Ok(()) };
+    let _turn = super::TURN.blocking_lock();
     let program = paths::program("stokehold")?;
     paths::program("heat-simulator")?;
     let output = Command::new(paths::root().join("examples/cluster/run"))
