@@ -1,5 +1,7 @@
 //! The network example, as tests use it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use anyhow::{Result, ensure};
 use serde_json::{Value as Json, json};
 

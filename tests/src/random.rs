@@ -1,5 +1,7 @@
 //! Numbers that look random and come back with the same seed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 /// A stream of numbers (`SplitMix64`).
 pub struct Random(u64);
 

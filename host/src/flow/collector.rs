@@ -124,7 +124,7 @@ impl Collector {
         for Fact { entry, content, revision, .. } in update.facts {
             match (entry, content) {
                 (Entry::Registration(of), Some(Content::Registration(_, registration))) => {
-                    self.watch(of, registration, revision);
+                    self.watch(&of, registration, revision);
                 }
                 (Entry::Registration(of), None) => {
                     self.forget(&of);
@@ -150,12 +150,12 @@ impl Collector {
         }
     }
 
-    fn watch(&mut self, of: ResourceRef, registration: Registration, at: Revision) {
-        if self.watched.get(&of).is_some_and(|watched| watched.at == at) {
+    fn watch(&mut self, of: &ResourceRef, registration: Registration, at: Revision) {
+        if self.watched.get(of).is_some_and(|watched| watched.at == at) {
             // The mirror has listed again.
             return;
         }
-        self.forget(&of);
+        self.forget(of);
         for target in registration.targets.values() {
             if !self.probers.contains_key(&target.kind) {
                 info!(resource = %of, object = %target.name,
@@ -165,7 +165,7 @@ impl Collector {
         let (statuses, due, silent) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let watched = Watched { registration, at, is_mine: false, statuses, due, silent };
         self.watched.insert(of.clone(), watched);
-        self.share(&of);
+        self.share(of);
     }
 
     /// Takes in who else probes.
@@ -206,19 +206,19 @@ impl Collector {
         let subject = of.to_string();
         let kinds: BTreeSet<&str> =
             registration.targets.values().map(|target| target.kind.as_str()).collect();
-        let knows = |kind: &&str| {
+        let can_be_probed = |kind: &&str| {
             let others = || self.peers.iter().any(|(_, host)| host.can_probe(kind));
             self.probers.contains_key(*kind) || others()
         };
-        let known: Vec<&str> = kinds.into_iter().filter(knows).collect();
-        let all = |host: &Presence| known.iter().all(|kind| host.can_probe(kind));
-        let some = |host: &Presence| known.iter().any(|kind| host.can_probe(kind));
-        if known.iter().all(|kind| self.probers.contains_key(*kind)) {
+        let probed: Vec<&str> = kinds.into_iter().filter(can_be_probed).collect();
+        let all = |host: &Presence| probed.iter().all(|kind| host.can_probe(kind));
+        let some = |host: &Presence| probed.iter().any(|kind| host.can_probe(kind));
+        if probed.iter().all(|kind| self.probers.contains_key(*kind)) {
             self.peers.rank(&self.me, &subject, all) == 0
         } else if self.peers.iter().any(|(_, host)| all(host)) {
             false
         } else {
-            known.iter().any(|kind| self.probers.contains_key(*kind))
+            probed.iter().any(|kind| self.probers.contains_key(*kind))
                 && self.peers.rank(&self.me, &subject, some) == 0
         }
     }

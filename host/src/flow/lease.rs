@@ -74,7 +74,7 @@ impl Keeper {
         match timeout(REVOKE_MAX, self.store.revoke(self.id)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                warn!("cannot end the host's lease: {:#}", anyhow::Error::from(error))
+                warn!("cannot end the host's lease: {:#}", anyhow::Error::from(error));
             }
             Err(_) => warn!("cannot end the host's lease: the store does not answer"),
         }

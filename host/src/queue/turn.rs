@@ -68,7 +68,7 @@ impl Ready {
     }
 
     /// When this host may claim it.
-    fn from_ms(&self) -> u64 {
+    fn may_be_claimed_ms(&self) -> u64 {
         match self.rank {
             0 => self.wake_ms,
             _ => self.wake_ms.max(self.seen_ms).saturating_add(self.grace_ms()),
@@ -93,7 +93,7 @@ type Place = (u8, u64, Revision, JobId);
 impl Order {
     pub(super) fn put(&mut self, id: &JobId, ready: Ready) {
         self.remove(id);
-        self.later.insert((ready.from_ms(), id.clone()));
+        self.later.insert((ready.may_be_claimed_ms(), id.clone()));
         self.jobs.insert(id.clone(), Standing { ready, is_due: false });
     }
 
@@ -102,7 +102,7 @@ impl Order {
         if is_due {
             self.lines(ready.rank).remove(&ready.tenant, &ready.place(id));
         } else {
-            self.later.remove(&(ready.from_ms(), id.clone()));
+            self.later.remove(&(ready.may_be_claimed_ms(), id.clone()));
         }
     }
 

