@@ -4,6 +4,7 @@
 
 mod heat;
 mod hostile;
+mod hosts;
 mod kill;
 mod process;
 mod replay;
