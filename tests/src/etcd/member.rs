@@ -79,11 +79,6 @@ impl Member {
             format!("--initial-advertise-peer-urls={peer}"),
             format!("--initial-cluster={peers}"),
             "--logger=zap".to_owned(),
-            // Versions 3.5.0 to 3.5.2, of which the package of `cargo xtask etcd` is one, may note an
-            // entry of their log as applied before it is, and skip it after a crash. They cannot
-            // where nothing is noted: then all of the log is applied again.
-            "--backend-batch-interval=1h".to_owned(),
-            "--backend-batch-limit=1000000000".to_owned(),
         ];
         if let Some(Certificates { ca, .. }) = certificates {
             let file = |name: &str| ca.with_file_name(name).display().to_string();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use stokehold_tests::random::Random;
 
 use stokehold::store::{Compare, Outcome, Store, StoreError, Txn, Write};
-use stokehold_tests::etcd::Cluster;
+use stokehold_tests::etcd::{Cluster, Setup};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -17,12 +17,18 @@ use super::{open, options};
 
 const ROUNDS: usize = 4;
 const MEMBERS: usize = 3;
+/// Versions 3.5.0 to 3.5.2, of which the package of `cargo xtask etcd` is one, may note an entry of
+/// their log as applied before it is, and skip it after a crash. They cannot where nothing is noted:
+/// then all of the log is applied again. (A compaction would note it all the same.)
+const APPLY_ALL_AGAIN: [&str; 2] =
+    ["--backend-batch-interval=1h", "--backend-batch-limit=1000000000"];
 const TASKS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_etcd_leaves_whole_transactions() {
     // Alone, a member before 3.5.5 and 3.4.21 acknowledges what it is still writing down.
-    let Some(cluster) = Cluster::start(MEMBERS).unwrap() else { return };
+    let setup = Setup { members: MEMBERS, tls: false, args: &APPLY_ALL_AGAIN };
+    let Some(cluster) = Cluster::with(setup).unwrap() else { return };
     let seed = Random::seed();
     println!("seed {seed}");
     let mut random = Random::new(seed);
