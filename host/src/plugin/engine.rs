@@ -81,7 +81,8 @@ impl Engine {
                      slower: lower instances_max or allow more address space (ulimit -v): {why:#}",
                     settings.instances_max
                 );
-                let engine = wasmtime::Engine::new(&config(settings, false)).map_err(anyhow::Error::from);
+                let engine =
+                    wasmtime::Engine::new(&config(settings, false)).map_err(anyhow::Error::from);
                 (engine.context("cannot start the WebAssembly engine")?, false)
             }
         };

@@ -335,12 +335,14 @@ mod tests {
 
     #[test]
     fn no_secret_is_left_in_what_was_seen() {
-        let config = [("keystone_password", "opensesame"), ("heat_url", "http://a"), ("token", "x")];
+        let config =
+            [("keystone_password", "opensesame"), ("heat_url", "http://a"), ("token", "x")];
         let config = config.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let grants = Grants { config, ..Grants::default() };
         let witness = Witness::new(1000);
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let number = witness.begin("GET", "http://a/?p=opensesame", vec![header("x-auth-token", "t")]);
+        let number =
+            witness.begin("GET", "http://a/?p=opensesame", vec![header("x-auth-token", "t")]);
         witness.body(number, Side::Request, br#"{"password": "opensesame", "x": 1}"#);
         let headers = vec![header("set-cookie", "c"), header("x-echo", "<opensesame>")];
         witness.head(number, Ok(200), headers);
@@ -352,7 +354,10 @@ mod tests {
         let exchange = &seen.exchanges[0];
         assert_eq!(exchange.url, "http://a/?p=***");
         assert_eq!(exchange.request.body, br#"{"password": "***", "x": 1}"#);
-        assert_eq!(exchange.answer.headers, [header("set-cookie", "***"), header("x-echo", "<***>")]);
+        assert_eq!(
+            exchange.answer.headers,
+            [header("set-cookie", "***"), header("x-echo", "<***>")]
+        );
         assert_eq!(exchange.request.headers, [header("x-auth-token", "***")]);
         assert_eq!(exchange.answer.body, [0xff]);
     }
@@ -364,7 +369,10 @@ mod tests {
         witness.body(number, Side::Answer, b"abc");
         witness.body(number, Side::Answer, b"de");
         let seen = witness.take();
-        assert_eq!((seen.exchanges[0].answer.body.as_slice(), seen.dropped_bytes), (&b"abc"[..], 2));
+        assert_eq!(
+            (seen.exchanges[0].answer.body.as_slice(), seen.dropped_bytes),
+            (&b"abc"[..], 2)
+        );
     }
 
     #[test]

@@ -194,7 +194,8 @@ mod tests {
 
     #[test]
     fn an_answer_needs_no_more_than_its_address() {
-        let [one] = <[_; 1]>::try_from(read_answers(br#"[{"url": "http://a/"}]"#).unwrap()).unwrap();
+        let [one] =
+            <[_; 1]>::try_from(read_answers(br#"[{"url": "http://a/"}]"#).unwrap()).unwrap();
         assert_eq!((one.method.as_str(), one.status, one.repeats), ("GET", Ok(200), false));
         assert_eq!(one.answer, Message::default());
     }
@@ -203,7 +204,11 @@ mod tests {
     fn what_is_spelled_is_read_again() {
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let message = |body: &[u8]| Message {
-            headers: vec![header("accept", "a"), header("set-cookie", "x"), header("set-cookie", "y")],
+            headers: vec![
+                header("accept", "a"),
+                header("set-cookie", "x"),
+                header("set-cookie", "y"),
+            ],
             body: body.to_vec(),
         };
         let exchange = |status, body: &[u8]| Exchange {
@@ -229,7 +234,10 @@ mod tests {
         for (text, expected) in [
             ("{}", "the value must be a list, but is an object"),
             ("[{}]", "[0].url is missing"),
-            (r#"[{"url": "u", "stats": 1}]"#, "[0].stats is no key of this document; known are method"),
+            (
+                r#"[{"url": "u", "stats": 1}]"#,
+                "[0].stats is no key of this document; known are method",
+            ),
             (r#"[{"url": "u", "status": 9}]"#, "[0].status must be a status, as 200"),
             (r#"[{"url": "u", "error": "bad"}]"#, "[0].error must be one of connection-refused"),
             (r#"[{"url": "u", "status": 200, "error": "dns-error"}]"#, "[0].error is given beside"),

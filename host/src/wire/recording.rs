@@ -46,11 +46,14 @@ fn read(document: Json, handler: &HandlerName) -> Result<Recording, Flaw> {
         None => short(&mut document, handler)?,
     };
     let mut call = bare(posted);
-    call.template_id = TemplateId::new(document.may("template_id", document::text)?.unwrap_or_default());
+    call.template_id =
+        TemplateId::new(document.may("template_id", document::text)?.unwrap_or_default());
     call.template = document.may("template", document::text)?;
     call.checkpoint = document.may("checkpoint", document::free)?;
-    call.stacks = document.may("stacks", |json| by_resource(json, stack::read))?.unwrap_or_default();
-    call.states = document.may("states", |json| by_resource(json, |_, it| Ok(it)))?.unwrap_or_default();
+    call.stacks =
+        document.may("stacks", |json| by_resource(json, stack::read))?.unwrap_or_default();
+    call.states =
+        document.may("states", |json| by_resource(json, |_, it| Ok(it)))?.unwrap_or_default();
     call.answers = document.may("answers", exchange::read)?;
     call.at_ms = document.may("recorded_ms", document::count)?.unwrap_or_default();
     call.outcome = document.may("outcome", document::text)?.unwrap_or_default();
@@ -85,7 +88,8 @@ fn short(document: &mut Object, handler: &HandlerName) -> Result<Posted, Flaw> {
         document.need("resource_type", document::text)?,
         document.need("resource_id", document::text)?,
     );
-    let handler = document.may("handler", document::text)?.map_or_else(|| handler.clone(), HandlerName::new);
+    let handler =
+        document.may("handler", document::text)?.map_or_else(|| handler.clone(), HandlerName::new);
     let action = document.may("action", job::action)?.unwrap_or(crate::domain::Action::Create);
     let version = Version(document.may("version", document::count)?.unwrap_or(1));
     let id = document.may("id", document::text)?;
@@ -93,7 +97,9 @@ fn short(document: &mut Object, handler: &HandlerName) -> Result<Posted, Flaw> {
     let input = document.may("input", document::free)?;
     let input = match document.may("resource_input", document::free)? {
         Some(other) if input.is_none() => Some(other),
-        Some(_) => return Err(Flaw::new("is given beside input: one of them").inside("resource_input")),
+        Some(_) => {
+            return Err(Flaw::new("is given beside input: one of them").inside("resource_input"));
+        }
         None => input,
     };
     let attempts = document.may("attempts", document::count)?.unwrap_or_default();
@@ -107,7 +113,11 @@ fn short(document: &mut Object, handler: &HandlerName) -> Result<Posted, Flaw> {
         is_first: document.may("is_first", document::flag)?.unwrap_or(true),
         is_last: document.may("is_last", document::flag)?.unwrap_or(true),
         on_failure: document.may("on_failure", job::on_failure)?.unwrap_or(OnFailure::Fail),
-        dependency: dependency.unwrap_or_default().into_iter().map(JobId::new).collect::<BTreeSet<_>>(),
+        dependency: dependency
+            .unwrap_or_default()
+            .into_iter()
+            .map(JobId::new)
+            .collect::<BTreeSet<_>>(),
         params: document.may("params", params)?.unwrap_or_default(),
         input: input.unwrap_or_else(|| json!({})),
     };
@@ -135,7 +145,8 @@ fn plain(name: String, value: Json) -> Param {
 /// # Errors
 /// The text is no object.
 pub fn overlay_params(params: &mut Vec<Param>, bytes: &[u8]) -> Result<(), String> {
-    let values = document::parse(bytes).and_then(document::object).map_err(|flaw| flaw.to_string())?;
+    let values =
+        document::parse(bytes).and_then(document::object).map_err(|flaw| flaw.to_string())?;
     for (name, value) in values.rest() {
         params.retain(|param| param.name != name);
         params.push(plain(name, value));
@@ -202,7 +213,10 @@ mod tests {
         let said = call(r#"{"resource_type": "port", "resource_id": "p1"}"#).unwrap();
         let job = &said.posted.job;
         assert_eq!(job.id.as_str(), "create:echo_worker:port:p1:1:local");
-        assert_eq!((job.action, job.version, said.posted.attempts), (Action::Create, Version(1), 0));
+        assert_eq!(
+            (job.action, job.version, said.posted.attempts),
+            (Action::Create, Version(1), 0)
+        );
         assert_eq!((job.input.clone(), said.answers), (json!({}), None));
     }
 
@@ -259,8 +273,14 @@ mod tests {
         for (text, expected) in [
             ("7", "the value must be an object"),
             ("{}", "resource_type is missing"),
-            (r#"{"resource_type": "a", "resource_id": "b", "parms": {}}"#, "parms is no key of this"),
-            (r#"{"resource_type": "a", "resource_id": "b", "action": "make"}"#, "action must be create"),
+            (
+                r#"{"resource_type": "a", "resource_id": "b", "parms": {}}"#,
+                "parms is no key of this",
+            ),
+            (
+                r#"{"resource_type": "a", "resource_id": "b", "action": "make"}"#,
+                "action must be create",
+            ),
             (r#"{"job": {"resource_type": "a"}}"#, "job.resource_id is missing"),
             (r#"["h", {}, 0]"#, "[1].id is missing"),
             (

@@ -10,6 +10,9 @@ use crate::plugin::PluginSettings;
 
 mod check;
 mod inspect;
+mod outcome;
+mod rehearsal;
+mod run;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -23,12 +26,15 @@ enum Command {
     Check(check::Args),
     /// Print what a file says of itself: handler, imports, tools, WIT.
     Inspect(inspect::Args),
+    /// Call a plugin in the sandbox, without store or server, and print all that came of it.
+    Run(run::Args),
 }
 
 pub(super) async fn plugin(args: Args) -> Result<Answer> {
     match args.command {
         Command::Check(args) => check::check(args).await,
         Command::Inspect(args) => inspect::inspect(args).await,
+        Command::Run(args) => run::run(args).await,
     }
 }
 

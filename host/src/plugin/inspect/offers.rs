@@ -58,7 +58,9 @@ impl<'a> Name<'a> {
 
     /// Whether it is of this line of versions: `0.2` has 0.2.0 and 0.2.12.
     fn is_of(&self, track: &str) -> bool {
-        self.version.strip_prefix(track).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        self.version
+            .strip_prefix(track)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 }
 
@@ -216,7 +218,10 @@ mod tests {
     #[test]
     fn a_prober_has_no_job_to_ask_about() {
         let why = missing("stokehold:worker/params@0.1.0", &[], Kind::Prober);
-        assert!(why.ends_with("which handlers have and probers have not: there is no job"), "{why}");
+        assert!(
+            why.ends_with("which handlers have and probers have not: there is no job"),
+            "{why}"
+        );
     }
 
     #[test]
