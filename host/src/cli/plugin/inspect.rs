@@ -67,23 +67,30 @@ fn about_rows(about: &About) -> Vec<(&'static str, String)> {
         None => rows.push(("kinds", listed(&about.kinds))),
         Some(recreates) => {
             rows.push(("after", listed(&about.after)));
-            let update = if recreates { "recreate: delete, then create" } else { "modify in place" };
+            let update =
+                if recreates { "recreate: delete, then create" } else { "modify in place" };
             rows.push(("update", update.to_owned()));
         }
     }
-    let grants: Vec<_> = about.grants.iter().map(|(kind, value)| format!("{kind} {value}")).collect();
-    let limits: Vec<_> = about.limits.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let grants: Vec<_> =
+        about.grants.iter().map(|(kind, value)| format!("{kind} {value}")).collect();
+    let limits: Vec<_> =
+        about.limits.iter().map(|(name, value)| format!("{name} {value}")).collect();
     rows.push(("asks for", listed(&grants)));
     rows.push(("limits", listed(&limits)));
     rows
 }
 
 fn as_text(checkup: &Checkup, said: &Inspection) -> String {
-    let none = |list: &[String]| if list.is_empty() { "unknown".to_owned() } else { list.join(", ") };
+    let none =
+        |list: &[String]| if list.is_empty() { "unknown".to_owned() } else { list.join(", ") };
     let lines = if said.has_lines { "yes: a trap shows file and line" } else { "no" };
     let mut rows = checkup.about.as_ref().map(about_rows).unwrap_or_default();
     rows.extend([
-        ("kind", said.kind.map_or("none: fits no world of the contract", |kind| kind.word()).into()),
+        (
+            "kind",
+            said.kind.map_or("none: fits no world of the contract", |kind| kind.word()).into(),
+        ),
         ("contract", said.contract.clone().unwrap_or_else(|| "none".to_owned())),
         ("languages", none(&said.languages)),
         ("tools", none(&said.tools)),
@@ -93,9 +100,10 @@ fn as_text(checkup: &Checkup, said: &Inspection) -> String {
         ("exports", said.exports.join(", ")),
     ]);
     let width = said.imports.iter().map(|import| import.name.len()).max().unwrap_or_default();
-    let imports = said.imports.iter().map(|import| {
-        format!("{:<width$}  from {}", import.name, offer(import))
-    });
+    let imports = said
+        .imports
+        .iter()
+        .map(|import| format!("{:<width$}  from {}", import.name, offer(import)));
     rows.extend(imports.enumerate().map(|(nth, row)| (if nth == 0 { "imports" } else { "" }, row)));
     let wrong = Some(why(checkup)).filter(|why| !why.is_empty());
     rows.extend(wrong.map(|why| ("wrong", why)));

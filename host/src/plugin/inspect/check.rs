@@ -87,7 +87,8 @@ impl Checkup {
 /// Checks one file against this host, and where there are any, against the operator's settings. Without settings
 /// everything that is asked for is a need.
 pub async fn check(engine: &Engine, file: &Path, settings: Option<&PluginSettings>) -> Checkup {
-    let mut checkup = Checkup { file: file.to_owned(), inspection: None, about: None, findings: Vec::new() };
+    let mut checkup =
+        Checkup { file: file.to_owned(), inspection: None, about: None, findings: Vec::new() };
     let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     if let Err(why) = check_name(stem) {
         checkup.add("file", Severity::Failure, why);
@@ -211,12 +212,7 @@ fn words(about: &About) -> String {
 }
 
 /// Settings are optional, so that an unset one is told as such; hosts are needed.
-fn grants(
-    checkup: &mut Checkup,
-    about: &About,
-    stem: &str,
-    config: &BTreeMap<String, String>,
-) {
+fn grants(checkup: &mut Checkup, about: &About, stem: &str, config: &BTreeMap<String, String>) {
     for (kind, value) in &about.grants {
         let (severity, text) = match kind.as_str() {
             "config" if config.contains_key(value) => {
@@ -241,12 +237,7 @@ fn grants(
     }
 }
 
-fn limits(
-    checkup: &mut Checkup,
-    about: &About,
-    stem: &str,
-    settings: Option<&PluginSettings>,
-) {
+fn limits(checkup: &mut Checkup, about: &About, stem: &str, settings: Option<&PluginSettings>) {
     let bounds = settings.map(|settings| {
         let own = settings.per_plugin.get(stem).map(|own| own.bounds.clone()).unwrap_or_default();
         settings.bounds.with(&own)

@@ -61,7 +61,8 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, String> {
 fn broken(bytes: &[u8], why: &anyhow::Error) -> String {
     let cut = Parser::new(0).parse_all(bytes).find_map(Result::err);
     if let Some(error) = cut
-        && (error.message().contains("unexpected end") || error.message().contains("unexpected-end"))
+        && (error.message().contains("unexpected end")
+            || error.message().contains("unexpected-end"))
     {
         return format!(
             "is cut short: it ends at byte {} in the middle of a section; copy it again",
@@ -190,10 +191,7 @@ fn producers(bytes: &[u8]) -> Made {
     made
 }
 
-fn add_producers(
-    made: &mut Made,
-    fields: ProducersSectionReader<'_>,
-) -> wasmparser::Result<()> {
+fn add_producers(made: &mut Made, fields: ProducersSectionReader<'_>) -> wasmparser::Result<()> {
     for field in fields {
         let field = field?;
         let into = match field.name {
