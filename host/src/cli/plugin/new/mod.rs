@@ -31,14 +31,18 @@ pub(super) struct Args {
 }
 
 pub(super) fn new(args: &Args) -> Result<Answer> {
-    let (Some(name), Some(language)) = (&args.name, args.lang) else {
-        return said(&languages());
-    };
+    io::stdout().write_all(answer(args)?.as_bytes()).context("cannot print")?;
+    Ok(Answer::Yes)
+}
+
+/// Does what is asked, and says what was done.
+fn answer(args: &Args) -> Result<String> {
+    let (Some(name), Some(language)) = (&args.name, args.lang) else { return Ok(languages()) };
     project::check_name(name)
         .map_err(|why| Misuse(anyhow!("cannot make plugin {name:?}: {why}")))?;
     let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from(name));
     make(&folder, name, language)?;
-    said(&made(&folder, name, language))
+    Ok(made(&folder, name, language))
 }
 
 fn languages() -> String {
@@ -58,11 +62,6 @@ fn made(folder: &Path, name: &str, language: Language) -> String {
          it needs {}\nnext:\n  {steps}\nREADME.md tells the rest\n",
         language.needs()
     )
-}
-
-fn said(text: &str) -> Result<Answer> {
-    io::stdout().write_all(text.as_bytes()).context("cannot print")?;
-    Ok(Answer::Yes)
 }
 
 /// Writes the project into a folder that has nothing in it yet.
@@ -105,12 +104,13 @@ mod tests {
     fn a_project_is_made_once_and_nothing_is_overwritten() {
         let room = tempfile::tempdir().unwrap();
         let folder = room.path().join("deep/dns");
-        assert_eq!(new(&args("dns", &folder)).unwrap(), Answer::Yes);
+        let told = answer(&args("dns", &folder)).unwrap();
+        assert!(told.starts_with("made dns, a handler in Python, in "), "{told}");
         assert!(folder.join("wit/deps/stokehold-worker/types.wit").is_file());
-        let said = format!("{:#}", new(&args("dns", &folder)).unwrap_err());
+        let said = format!("{:#}", answer(&args("dns", &folder)).unwrap_err());
         assert!(said.ends_with("the folder is not empty: name another one with --dir"), "{said}");
         let file = folder.join("README.md");
-        let said = format!("{:#}", new(&args("dns", &file)).unwrap_err());
+        let said = format!("{:#}", answer(&args("dns", &file)).unwrap_err());
         assert!(said.ends_with("it is a file: name a folder with --dir"), "{said}");
     }
 
@@ -118,7 +118,7 @@ mod tests {
     fn a_name_that_does_not_fit_is_a_mistake_of_the_caller_and_leaves_nothing() {
         let room = tempfile::tempdir().unwrap();
         let folder = room.path().join("x");
-        let error = new(&args("../x", &folder)).unwrap_err();
+        let error = answer(&args("../x", &folder)).unwrap_err();
         assert!(error.is::<Misuse>());
         assert!(format!("{error}").starts_with("cannot make plugin \"../x\": use lower case"));
         assert!(!folder.exists());
