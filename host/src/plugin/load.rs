@@ -55,9 +55,27 @@ enum Kind {
     Prober,
 }
 
-pub(super) enum Found {
+/// One plugin.
+pub enum Found {
+    /// A handler of jobs.
     Worker(Worker),
+    /// A prober.
     Prober(Prober),
+}
+
+/// Loads one file as a host does.
+///
+/// # Errors
+/// What is wrong with it, and where there is a remedy, that.
+pub async fn load_file(
+    engine: &Engine,
+    file: &Path,
+    settings: &PluginSettings,
+) -> Result<Found, String> {
+    let cache = settings.cache_dir.as_deref().and_then(|dir| Cache::open(dir).ok()).map(Arc::new);
+    let one = Candidate { engine, settings, file, cache: cache.as_ref() };
+    let loaded = one.load().await.map(|(_, found)| found);
+    loaded.map_err(|reason| line(&reason, REASON_BYTES_MAX))
 }
 
 /// Loads every `*.wasm` of a directory. Compiles what the cache does not know, which takes its time.

@@ -12,6 +12,9 @@ mod check;
 mod componentize;
 mod inspect;
 mod new;
+mod outcome;
+mod rehearsal;
+mod run;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -31,6 +34,8 @@ enum Command {
     Check(check::Args),
     /// Print what a file says of itself: handler, imports, tools, WIT.
     Inspect(inspect::Args),
+    /// Call a plugin in the sandbox, without store or server, and print all that came of it.
+    Run(run::Args),
 }
 
 pub(super) async fn plugin(args: Args) -> Result<Answer> {
@@ -40,6 +45,7 @@ pub(super) async fn plugin(args: Args) -> Result<Answer> {
         Command::Componentize(args) => componentize::componentize(&args),
         Command::Check(args) => check::check(args).await,
         Command::Inspect(args) => inspect::inspect(args).await,
+        Command::Run(args) => run::run(args).await,
     }
 }
 

@@ -40,7 +40,6 @@ pub(super) const SHARED: &[Template] = templates!(
     "shared",
     "wit/world.wit" from "world.wit",
     "job.json" from "job.json",
-    "params.json" from "params.json",
 );
 
 /// The end of every README.

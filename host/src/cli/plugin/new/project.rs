@@ -109,7 +109,7 @@ pub(super) fn next_steps(name: &str, language: Language, folder: &str) -> Vec<St
     let mut steps = vec![format!("cd {folder}")];
     steps.extend(language.commands().iter().map(|command| (*command).to_owned()));
     steps.push(format!("stokehold plugin check {component}"));
-    steps.push(format!("stokehold plugin run {component} --job job.json --params params.json"));
+    steps.push(format!("stokehold plugin run {component} --job job.json"));
     steps
 }
 
