@@ -83,12 +83,12 @@ def read(response: IncomingResponse) -> bytes:
         try:
             while sum(map(len, pieces)) <= BODY_BYTES_MAX:
                 pieces.append(stream.blocking_read(READ_BYTES_MAX))
+            raise NoAnswer(f"it is longer than {BODY_BYTES_MAX} bytes")
         except Err as error:
             if not isinstance(error.value, StreamError_Closed):
                 raise NoAnswer("it broke off") from None
-            IncomingBody.finish(body)
-            return b"".join(pieces)
-    raise NoAnswer(f"it is longer than {BODY_BYTES_MAX} bytes")
+    IncomingBody.finish(body)
+    return b"".join(pieces)
 
 
 def trouble(code: object) -> Exception:
