@@ -56,9 +56,11 @@ fn a_record_is_sent_and_reported_once_everybody_sees_it() {
 
 #[test]
 fn a_call_that_is_made_twice_sends_the_same_record() {
-    let host = with_params()
-        .expect(Method::Put, URL, answer(201, json!({})))
-        .expect(Method::Put, URL, answer(200, json!({})));
+    let host = with_params().expect(Method::Put, URL, answer(201, json!({}))).expect(
+        Method::Put,
+        URL,
+        answer(200, json!({})),
+    );
     let job = job(Action::Create, ResourceRef::new("port", "p 1"), "");
     let first = DnsWorker::handle(&host, &job, None);
     assert_eq!(DnsWorker::handle(&host, &job, None), first);
@@ -68,14 +70,17 @@ fn a_call_that_is_made_twice_sends_the_same_record() {
 
 #[test]
 fn one_value_and_another_type_are_fine() {
-    let host = host()
-        .param("name", "www")
-        .param("type", "AAAA")
-        .param("values", "fe80::1")
-        .expect(Method::Put, URL, answer(201, json!({})));
+    let host = host().param("name", "www").param("type", "AAAA").param("values", "fe80::1").expect(
+        Method::Put,
+        URL,
+        answer(201, json!({})),
+    );
     let job = job(Action::Create, ResourceRef::new("port", "p 1"), "");
     assert!(DnsWorker::handle(&host, &job, None).is_ok());
-    assert_eq!(host.finish().body(0), json!({"name": "www", "type": "AAAA", "values": ["fe80::1"]}));
+    assert_eq!(
+        host.finish().body(0),
+        json!({"name": "www", "type": "AAAA", "values": ["fe80::1"]})
+    );
 }
 
 #[test]

@@ -47,7 +47,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
-    Action, Host, HttpError, Job, Json, Level, Mapping, Method, NamedError, Next, Outside, Output,
+    Action, Host, HttpError, Job, Json, Level, Mapping, Method, NamedError, Next, Output, Outside,
     ParamError, Request, ResourceRef, Response, Stack, Target, Verdict, Worker,
 };
 

@@ -2,8 +2,8 @@
 
 mod params;
 
-use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::{Failure, Host, Job, Json, NamedError, Next, ParamError, Stack};
 

@@ -44,9 +44,11 @@ fn a_script_that_is_not_played_to_its_end_fails_the_test() {
 #[test]
 fn outputs_make_the_stack_they_belong_to() {
     let network = ResourceRef::new("network", "n1");
-    let host = ScriptedHost::new()
-        .output(network.clone(), "id", "n1")
-        .output(network.clone(), "mtu", 1500);
+    let host = ScriptedHost::new().output(network.clone(), "id", "n1").output(
+        network.clone(),
+        "mtu",
+        1500,
+    );
     let stack = host.find_stack(&network).unwrap().unwrap();
     assert_eq!(stack.output("mtu"), Some(&json!(1500)));
     assert_eq!(host.find_stack(&ResourceRef::new("network", "n2")), Ok(None));

@@ -84,7 +84,10 @@ impl<'h> Each<'h> {
 impl<'de> MapAccess<'de> for Each<'_> {
     type Error = Stop;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Stop> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Stop> {
         let Some(name) = self.names.next() else { return Ok(None) };
         self.name.clone_from(&name);
         seed.deserialize(StringDeserializer::new(name)).map(Some)
