@@ -26,6 +26,7 @@ pub use backtrace::Frame;
 pub use call::{Answer, Call, Lookup, Worker};
 pub use engine::{Engine, EngineSettings};
 pub use grant::{AskedBounds, Bounds, PluginGrants, PluginSettings};
+pub(crate) use inspect::contract_files;
 pub use inspect::{
     About, Checkup, Finding, Import, Inspection, Kind, Offer, Severity, check, inspect,
 };
