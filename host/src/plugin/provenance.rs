@@ -188,12 +188,12 @@ fn is_listed(listed: &[Digest], name: &str, digest: &str) -> Result<(), String> 
     let name = line(name, TEXT_BYTES_MAX);
     if let Some(other) = same.find_map(|it| it.name.as_deref()) {
         let other = line(other, TEXT_BYTES_MAX);
-        return Err(format!("has a digest that plugin_digests lists for {other}, not for {name}"));
+        return Err(format!("has a digest that trusted_digests lists for {other}, not for {name}"));
     }
     let named = listed.iter().find(|it| it.name.as_deref() == Some(&*name));
     let instead = named.map(|it| format!(", which lists {} for it", it.hex)).unwrap_or_default();
     Err(format!(
-        "has the SHA-256 {digest}, which is not in plugin_digests{instead}: add the line \
+        "has the SHA-256 {digest}, which is not in trusted_digests{instead}: add the line \
          \"{digest}  {name}\" if you trust this file"
     ))
 }
@@ -207,8 +207,8 @@ fn is_signed(
     let name = line(name, TEXT_BYTES_MAX);
     let Some(text) = signature else {
         return Err(format!(
-            "is not signed, and plugin_keys asks for a signature: put {name}.minisig beside it, \
-             made by `minisign -Sm {name}` with a key of plugin_keys"
+            "is not signed, and trusted_keys asks for a signature: put {name}.minisig beside it, \
+             made by `minisign -Sm {name}` with a key of trusted_keys"
         ));
     };
     let Ok(signature) = Signature::decode(text) else {
@@ -227,7 +227,7 @@ fn is_signed(
     } else if with(|error| matches!(error, Error::UnexpectedAlgorithm)) {
         format!("has a {name}.minisig of the old kind: sign it again without -l")
     } else {
-        "is signed with a key that is not in plugin_keys".to_owned()
+        "is signed with a key that is not in trusted_keys".to_owned()
     })
 }
 
