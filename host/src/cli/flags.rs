@@ -44,7 +44,7 @@ impl Named {
 }
 
 /// What a single plugin is held to, and where its compiled code is kept.
-const OF_PLUGINS: [&str; 14] = [
+const OF_PLUGINS: [&str; 16] = [
     "cache",
     "call_ms_max",
     "calls_max",
@@ -55,6 +55,8 @@ const OF_PLUGINS: [&str; 14] = [
     "log_lines_max",
     "memory_bytes_max",
     "modules_max",
+    "plugin_digests",
+    "plugin_keys",
     "report_bytes_max",
     "socket_sends_max",
     "stdout_bytes_max",
