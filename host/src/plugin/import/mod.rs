@@ -9,6 +9,7 @@ mod log;
 mod monitor;
 mod output;
 mod params;
+mod script;
 mod stack_output;
 mod state;
 
@@ -28,6 +29,7 @@ use self::log::LogBudget;
 use self::output::Output;
 use super::bindings::{self, types};
 use super::call::{Lookup, Plugin};
+use super::witness::Witness;
 use crate::domain::{Posted, Report, ResourceRef, Stack};
 
 /// Handles (streams, requests, timers) a guest may hold at once.
@@ -55,6 +57,7 @@ pub(crate) struct Guest {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     gate: Gate,
+    witness: Option<Arc<Witness>>,
 }
 
 /// The job at hand; there is none while a plugin describes itself or probes.
@@ -119,8 +122,24 @@ impl Guest {
             wasi: wasi.build(),
             http,
             gate,
+            witness: None,
             plugin: Arc::clone(plugin),
         }
+    }
+
+    /// The same guest, seen by a witness if there is one.
+    pub(crate) fn seen_by(mut self, witness: Option<&Arc<Witness>>) -> Self {
+        if let Some(witness) = witness {
+            self.output.show(witness);
+            self.gate.show(witness);
+            self.witness = Some(Arc::clone(witness));
+        }
+        self
+    }
+
+    /// Who sees it.
+    pub(crate) fn witness(&self) -> Option<&Arc<Witness>> {
+        self.witness.as_ref()
     }
 
     /// What the guest did against the contract, if that ended the call.
