@@ -3,14 +3,15 @@
 //! In reading order: the `engine` and its bounds, what a plugin is granted (`grant`), how a directory of files
 //! becomes workers and probers (`load`, with `cache` for compiled code and `asked` for what they want), one `call`
 //! of a worker and one `probe` of a prober, what guests may import (`import`), what a file says without being
-//! run (`inspect`), and the contract in Rust (`bindings`, `convert`); a `witness` sees a call
-//! from beside.
+//! run (`inspect`), what changed between two states of a WIT (`compare`), and the contract in Rust (`bindings`,
+//! `convert`); a `witness` sees a call from beside.
 //! Nothing of a guest outlives a call, and no fault of a guest is more than a value here.
 
 mod asked;
 mod bindings;
 mod cache;
 mod call;
+mod compare;
 mod convert;
 mod engine;
 mod grant;
@@ -21,6 +22,7 @@ mod probe;
 mod witness;
 
 pub use call::{Answer, Call, Lookup, Worker};
+pub use compare::{Change, Effect, Wit, compare, read as read_wit};
 pub use engine::{Engine, EngineSettings};
 pub use grant::{AskedBounds, Bounds, PluginGrants, PluginSettings};
 pub use inspect::{
