@@ -1,7 +1,10 @@
 //! The contract lasts: what was built for a released version goes on working, and what the SDK carries is the contract.
 
+mod against;
 mod bare;
+mod guide;
 mod kept;
+mod released;
 mod sdk;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ use clap::Subcommand;
 use super::{Answer, flags, house, load};
 use crate::plugin::PluginSettings;
 
+mod against;
 mod check;
 mod inspect;
 mod outcome;
