@@ -315,12 +315,6 @@ fn check_world(component: &Component, plugin: &Plugin) -> Result<Kind, String> {
             plain(name)
         ));
     }
-    if let Some(name) = ungranted("wasi:sockets/") {
-        return Err(format!(
-            "imports {}, which no plugin is granted: use wasi:http and a grant for it",
-            plain(name)
-        ));
-    }
     Ok(kind)
 }
 

@@ -10,7 +10,9 @@ use crate::plugin::PluginSettings;
 
 mod against;
 mod check;
+mod componentize;
 mod inspect;
+mod new;
 mod outcome;
 mod rehearsal;
 mod run;
@@ -23,6 +25,12 @@ pub(super) struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Make a small project to begin a plugin from, in one of four languages.
+    New(new::Args),
+    /// Write the C bindings of a world.
+    Bindings(componentize::BindingsArgs),
+    /// Make a component of a core module, as compilers for C give it.
+    Componentize(componentize::Args),
     /// Look whether files can be used as plugins, and what has to be granted to them.
     Check(check::Args),
     /// Print what a file says of itself: handler, imports, tools, WIT.
@@ -33,6 +41,9 @@ enum Command {
 
 pub(super) async fn plugin(args: Args) -> Result<Answer> {
     match args.command {
+        Command::New(args) => new::new(&args),
+        Command::Bindings(args) => componentize::bindings(&args),
+        Command::Componentize(args) => componentize::componentize(&args),
         Command::Check(args) => check::check(args).await,
         Command::Inspect(args) => inspect::inspect(args).await,
         Command::Run(args) => run::run(args).await,

@@ -1,6 +1,7 @@
 //! What a guest can reach while it is called: one file per import of the contract, and a narrow part of WASI.
 //!
-//! Files and environment are linked because standard libraries import them, and empty. Sockets are not linked.
+//! Files, environment and sockets are linked because standard libraries and interpreters import them unasked. The
+//! former two are empty, and no socket is handed out.
 
 mod config;
 mod http;
@@ -20,6 +21,7 @@ use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
 use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -107,6 +109,7 @@ impl Guest {
             .stderr(output.stream("stderr"))
             .allow_tcp(false)
             .allow_udp(false)
+            .allow_ip_name_lookup(false)
             .max_random_size(RANDOM_BYTES_MAX);
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
@@ -242,5 +245,18 @@ fn wasi(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, Guest::filesystem)?;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, Guest::filesystem)?;
-    Ok(())
+    sockets(l)
+}
+
+/// Whoever asks for a socket or for the address of a name is told that access is denied.
+fn sockets(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    use wasmtime_wasi::p2::bindings::sockets;
+    let options = sockets::network::LinkOptions::default();
+    sockets::network::add_to_linker::<_, WasiSockets>(l, &options, Guest::sockets)?;
+    sockets::instance_network::add_to_linker::<_, WasiSockets>(l, Guest::sockets)?;
+    sockets::tcp::add_to_linker::<_, WasiSockets>(l, Guest::sockets)?;
+    sockets::tcp_create_socket::add_to_linker::<_, WasiSockets>(l, Guest::sockets)?;
+    sockets::udp::add_to_linker::<_, WasiSockets>(l, Guest::sockets)?;
+    sockets::udp_create_socket::add_to_linker::<_, WasiSockets>(l, Guest::sockets)?;
+    sockets::ip_name_lookup::add_to_linker::<_, WasiSockets>(l, Guest::sockets)
 }
