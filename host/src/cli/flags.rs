@@ -42,7 +42,8 @@ impl Named {
 }
 
 /// What a single plugin is held to, and where its compiled code is kept.
-const OF_PLUGINS: [&str; 4] = ["cache", "call_ms_max", "memory_bytes_max", "log_lines_max"];
+const OF_PLUGINS: [&str; 6] =
+    ["cache", "call_ms_max", "memory_bytes_max", "log_lines_max", "plugin_digests", "plugin_keys"];
 
 const PLACES: [&str; 8] = [
     "store",

@@ -8,6 +8,7 @@ use crate::flow::schemas::{self, Source};
 use crate::flow::{House, Pace};
 use crate::plugin::{
     self, AskedBounds, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings,
+    TrustSettings,
 };
 use crate::settings::{Plugin, SchemaSource, Settings};
 use crate::store::embedded::Role;
@@ -86,6 +87,10 @@ pub(super) fn plugin_settings(settings: &Settings) -> PluginSettings {
     let per_plugin = settings.plugins.iter().map(|(name, plugin)| (name.clone(), grants(plugin)));
     PluginSettings {
         bounds,
+        trust: TrustSettings {
+            digests: settings.plugin_digests.clone(),
+            keys: settings.plugin_keys.clone(),
+        },
         cache_dir: Some(settings.cache.clone()),
         per_plugin: per_plugin.collect(),
     }

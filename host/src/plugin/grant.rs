@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use super::provenance::TrustSettings;
+
 /// What all plugins of a directory are loaded with.
 #[derive(Clone, Debug, Default)]
 pub struct PluginSettings {
     /// For every plugin that has no bounds of its own.
     pub bounds: Bounds,
+    /// Which files are trusted at all.
+    pub trust: TrustSettings,
     /// Where compiled plugins are kept between starts; `None` compiles at every start.
     pub cache_dir: Option<PathBuf>,
     /// By file stem: `heat_worker`.

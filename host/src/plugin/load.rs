@@ -18,6 +18,7 @@ use super::engine::Engine;
 use super::grant::{Grants, PluginSettings};
 use super::import::{self, Guest};
 use super::probe::Prober;
+use super::provenance;
 use crate::domain::{Fault, HandlerName};
 
 /// The version of the contract this host speaks.
@@ -185,10 +186,12 @@ impl Candidate<'_> {
         check_name(stem)?;
         let bytes = read(self.file)?;
         check_format(&bytes)?;
+        let digest = hex(&Sha256::digest(&bytes));
+        provenance::check(&self.settings.trust, self.file, &bytes, &digest)?;
         let granted = self.settings.per_plugin.get(stem).cloned().unwrap_or_default();
         let plugin = Arc::new(Plugin {
             name: stem.into(),
-            digest: hex(&Sha256::digest(&bytes)),
+            digest,
             engine: self.engine.clone(),
             grants: Grants::read(&granted)?,
             bounds: self.settings.bounds.with(&granted.bounds),

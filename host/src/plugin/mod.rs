@@ -8,6 +8,7 @@
 //! Nothing of a guest outlives a call, and no fault of a guest is more than a value here.
 
 mod asked;
+mod backtrace;
 mod bindings;
 mod cache;
 mod call;
@@ -19,8 +20,10 @@ mod import;
 mod inspect;
 mod load;
 mod probe;
+mod provenance;
 mod witness;
 
+pub use backtrace::Frame;
 pub use call::{Answer, Call, Lookup, Worker};
 pub use compare::{Change, Effect, Wit, compare, read as read_wit};
 pub use engine::{Engine, EngineSettings};
@@ -31,4 +34,5 @@ pub use inspect::{
 };
 pub use load::{Found, Loaded, PluginFault, load, load_file};
 pub use probe::{Prober, Subject};
-pub use witness::{Frame, Seen, Witness};
+pub use provenance::{Rules, Trust, TrustSettings, admit};
+pub use witness::{Seen, Witness};
