@@ -11,3 +11,8 @@ pub mod paths;
 pub mod random;
 pub mod real_heat;
 pub mod world;
+
+// What the guide shows is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../examples/README.md")]
+struct Guide;
