@@ -50,7 +50,7 @@ fn posted(handler: &str) -> Arc<Posted> {
         resources: Vec::new(),
     };
     let job = Job {
-        id: JobId::new(&format!("create:{handler}:port:p1:1:abcde")),
+        id: JobId::new(format!("create:{handler}:port:p1:1:abcde")),
         action: Action::Create,
         handler: HandlerName::new(handler),
         target: ResourceRef::new("port", "p1"),

@@ -1,4 +1,4 @@
-//! A third handler joins a workflow after heat_worker: `examples/dns_worker`, without a change of the host.
+//! A third handler joins a workflow after `heat_worker`: `examples/dns_worker`, without a change of the host.
 
 use anyhow::Result;
 use stokehold_tests::{dns_life, guests};

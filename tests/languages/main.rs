@@ -33,7 +33,8 @@ fn toolchain(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// Runs a line of a shell in a folder, with these folders on the PATH before all others, and gives back what it printed.
+/// Runs a line of a shell in a folder, with these folders on the PATH before all others, and gives back what it
+/// printed.
 ///
 /// # Panics
 /// When it fails: with all that it said.

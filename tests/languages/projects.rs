@@ -12,6 +12,9 @@ use stokehold_tests::world::{Setup, World};
 
 use super::{TURN, shell, toolchain};
 
+/// Where cargo builds the project in Rust, below the target directory.
+const KEPT: &str = "languages/rust";
+
 /// A language, and what of its toolchain a project finds there already.
 struct Case {
     lang: &'static str,
@@ -24,6 +27,8 @@ struct Case {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_project_in_rust_works_as_its_readme_says() -> Result<()> {
     let gets = &["rustup target add wasm32-wasip2"];
+    // What its dependencies are compiled to is kept: the first run takes a while, the next ones do not.
+    std::fs::create_dir_all(paths::target()?.join(KEPT))?;
     works(&Case { lang: "rust", has: None, gets }).await
 }
 
@@ -53,9 +58,12 @@ async fn works(case: &Case) -> Result<()> {
     let told = shell(&format!("stokehold plugin new {name} --lang {lang}"), room.path(), &programs);
     ensure!(told.contains(&format!("cd {name}\n")), "it does not say what comes next: {told}");
     let project = room.path().join(&name);
-    if let Some((place, own)) = has {
-        let Some(there) = toolchain(place) else { return Ok(()) };
-        symlink(&there, project.join(own))?;
+    match has {
+        Some((place, own)) => {
+            let Some(there) = toolchain(place) else { return Ok(()) };
+            symlink(&there, project.join(own))?;
+        }
+        None => symlink(paths::target()?.join(KEPT), project.join("target"))?,
     }
     // A machine without Node.js has it beside the Python tools.
     programs.extend(toolchain("python").map(|venv| venv.join("bin")));

@@ -1,7 +1,7 @@
-//! The life of a record in the DNS: a handler that joins the workflow of a port after heat_worker. The host, its store
-//! and both plugins are real, Heat is the simulator, and the DNS server is a stand-in.
+//! The life of a record in the DNS: a handler that joins the workflow of a port after `heat_worker`. The host, its
+//! store and both plugins are real, Heat is the simulator, and the DNS server is a stand-in.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::indexing_slicing)]
 
 use std::path::Path;
 

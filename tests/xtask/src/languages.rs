@@ -130,7 +130,7 @@ impl Place {
         })
     }
 
-    /// Node.js: the machine's, or one from PyPI beside componentize-py.
+    /// Node.js: the machine's, or one from `PyPI` beside componentize-py.
     fn node(&self) -> Result<()> {
         let has_node = || {
             let says = |program| {
@@ -229,7 +229,7 @@ fn append(path: &Path, to: &mut String) -> Result<()> {
             .try_for_each(|entry| append(&entry.path(), to));
     }
     let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    to.push_str(&format!("{}\n{}\n", path.display(), String::from_utf8_lossy(&text)));
+    to.extend([&path.to_string_lossy(), "\n", &String::from_utf8_lossy(&text), "\n"]);
     Ok(())
 }
 
