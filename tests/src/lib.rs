@@ -3,6 +3,7 @@
 #![allow(clippy::missing_panics_doc)]
 
 pub mod dns;
+pub mod dns_life;
 pub mod etcd;
 pub mod example;
 pub mod guests;
