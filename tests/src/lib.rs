@@ -6,6 +6,7 @@ pub mod etcd;
 pub mod example;
 pub mod guests;
 pub mod paths;
+pub mod proxy;
 pub mod random;
 pub mod real_heat;
 pub mod world;
