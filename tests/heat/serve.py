@@ -7,6 +7,7 @@ that it can be killed and started again on the same port. It ends when its stand
 belongs to it; with Keystone its own user there is STOKEHOLD_KEYSTONE_USER with STOKEHOLD_KEYSTONE_PASSWORD.
 """
 import argparse
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -26,6 +27,8 @@ def settings(args, scratch):
             'convergence_engine': False,
             'deferred_auth_method': 'password',
             'auth_encryption_key': 'only for tests, 32 characters ok',
+            # How long what is broken off may still take; four minutes by default.
+            'error_wait_time': 1,
             'max_stacks_per_tenant': args.stacks_max,
             'region_name_for_services': 'RegionOne',
         },
@@ -65,9 +68,25 @@ def write(args, scratch):
     rules = []
     if args.keystone_url is None:
         from heat import policies
-        rules = [f'"{rule.name}": "@"' for rule in policies.list_rules()]
+        # Everybody may do everything in his project, but nobody sees those of others, as an administrator does.
+        allowed = {rule.name: '@' for rule in policies.list_rules()} | {'context_is_admin': '!'}
+        rules = [f'"{name}": "{rule}"' for name, rule in allowed.items()]
     (scratch / 'policy.yaml').write_text('\n'.join(rules) + '\n')
     return conf
+
+
+def one_at_a_time():
+    """SQLite has one writer, and a reader that becomes one while another writes is refused: threads take turns."""
+    from oslo_db.sqlalchemy import enginefacade
+    manager, turn = enginefacade._TransactionContextManager, threading.RLock()
+    scope = manager._transaction_scope
+
+    @contextlib.contextmanager
+    def alone(self, context):
+        with turn, scope(self, context) as resource:
+            yield resource
+
+    manager._transaction_scope = alone
 
 
 def start(conf):
@@ -81,6 +100,7 @@ def start(conf):
     cfg.CONF(['--config-file', str(conf)], project='heat', prog='heat-api', version='tests')
     log.setup(cfg.CONF, 'heat-api')
     messaging.setup()
+    one_at_a_time()
     from heat.engine import service, template
     from heat.rpc import api
     template._get_template_extension_manager()

@@ -71,7 +71,8 @@ impl RealHeat {
         let own = self.own.take().context("this Heat was not started by the tests")?;
         let port = self.url.rsplit(':').next().and_then(|rest| rest.split('/').next());
         let port = port.and_then(|port| port.parse().ok()).context("Heat has no port")?;
-        let launched = tokio::task::spawn_blocking(move || launch(port, own.scratch, own.venv, own.options));
+        let launched =
+            tokio::task::spawn_blocking(move || launch(port, own.scratch, own.venv, own.options));
         *self = launched.await??;
         Ok(())
     }

@@ -205,7 +205,9 @@ impl World {
             let _ = stop.send(());
         }
         for host in hosts {
-            tokio::time::timeout(self.setup.patience, host).await.context("a host did not end")???;
+            tokio::time::timeout(self.setup.patience, host)
+                .await
+                .context("a host did not end")???;
         }
         Ok(())
     }
