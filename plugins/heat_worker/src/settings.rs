@@ -64,7 +64,8 @@ impl Settings {
             )
         })?;
         let heat_url = address("heat_url", heat_url)?;
-        let poll_ms = number(&set, "poll_ms", 500, |ms| ms >= POLL_MS_MIN, "milliseconds, 10 or more")?;
+        let poll_ms =
+            number(&set, "poll_ms", 500, |ms| ms >= POLL_MS_MIN, "milliseconds, 10 or more")?;
         let least = format!("milliseconds, {poll_ms} (poll_ms) or more");
         let poll_ms_max = match set.get("poll_ms_max") {
             None => poll_ms.max(10_000),

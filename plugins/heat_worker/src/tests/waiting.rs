@@ -172,7 +172,10 @@ fn the_time_of_a_stack_and_the_margin_beyond_it_are_settings() {
                 body.set(serde_json::from_slice(&request.body).unwrap());
                 answer(202, json!({}))
             }
-            _ => stack(if body_is_set(&body) { "UPDATE_IN_PROGRESS" } else { "CREATE_COMPLETE" }, None),
+            _ => stack(
+                if body_is_set(&body) { "UPDATE_IN_PROGRESS" } else { "CREATE_COMPLETE" },
+                None,
+            ),
         });
         for (key, value) in settings {
             host = host.setting(key, value);
