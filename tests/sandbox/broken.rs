@@ -79,7 +79,7 @@ async fn what_is_not_granted_cannot_be_imported_and_the_reason_teaches() {
         ),
         (
             Wat { imports: sockets, world: "sockets", worlds: WORLDS, ..Wat::default() },
-            "imports wasi:sockets/instance-network, which no plugin is granted: use wasi:http",
+            "imports wasi:sockets/instance-network, which it was not granted: set `udp =",
         ),
         (
             Wat { imports: strange, world: "strange-world", worlds: WORLDS, ..Wat::default() },

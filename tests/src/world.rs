@@ -227,6 +227,7 @@ impl World {
             bounds: self.setup.bounds.clone(),
             cache_dir: Some(cache()?),
             per_plugin: self.grants(),
+            ..PluginSettings::default()
         };
         Ok(plugin::load(&engine, &self.setup.handlers, &settings).await)
     }

@@ -85,7 +85,19 @@ impl Args for AllFlags {
                 "grant_http",
                 "grant-http",
                 "PLUGIN=HOST:PORT",
-                "Let a plugin talk to a host; may be repeated",
+                "Let a plugin talk to a host, as [METHODS ][scheme://]host:port[ local]; may be repeated",
+            ))
+            .arg(many(
+                "grant_udp",
+                "grant-udp",
+                "PLUGIN=ADDRESS:PORT",
+                "Let a plugin send datagrams, as 10.0.0.0/8:161 or name:161; may be repeated",
+            ))
+            .arg(many(
+                "grant_tcp",
+                "grant-tcp",
+                "PLUGIN=ADDRESS:PORT",
+                "Let a plugin connect, as 10.0.0.0/8:22 or name:22; may be repeated",
             ))
             .arg(many(
                 "config",
@@ -107,8 +119,11 @@ impl FromArgMatches for AllFlags {
 
     fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
         let mut named = take(matches, ROWS.iter());
-        named.flags.grant_http = matches.remove_many("grant_http").into_iter().flatten().collect();
-        named.flags.config = matches.remove_many("config").into_iter().flatten().collect();
+        let mut many = |id| matches.remove_many(id).into_iter().flatten().collect();
+        named.flags.grant_http = many("grant_http");
+        named.flags.grant_udp = many("grant_udp");
+        named.flags.grant_tcp = many("grant_tcp");
+        named.flags.config = many("config");
         Ok(Self(named))
     }
 
@@ -192,6 +207,9 @@ mod tests {
     fn grants_and_config_may_be_repeated() {
         let named = all(&["--grant-http", "a=b:1", "--config", "a.b=c", "--grant-http", "a=c:2"]);
         assert_eq!(named.flags.grant_http, ["a=b:1", "a=c:2"]);
+        let named_too = all(&["--grant-udp", "a=b:1", "--grant-tcp", "a=c:2"]);
+        assert_eq!(named_too.flags.grant_udp, ["a=b:1"]);
+        assert_eq!(named_too.flags.grant_tcp, ["a=c:2"]);
         assert_eq!(named.flags.config, ["a.b=c"]);
         assert_eq!(all(&["--settings", "f"]).file, Some("f".into()));
     }

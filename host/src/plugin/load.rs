@@ -71,7 +71,7 @@ pub async fn load(engine: &Engine, dir: &Path, settings: &PluginSettings) -> Loa
             return loaded;
         }
     };
-    for name in settings.per_plugin.keys() {
+    for name in &settings.named() {
         if !files.iter().any(|file| file.file_stem().is_some_and(|stem| stem == name.as_str())) {
             tracing::warn!(
                 "[plugins.{name}] in stokehold.toml: no {name}.wasm in {}",
@@ -153,14 +153,11 @@ impl Candidate<'_> {
         check_name(stem)?;
         let bytes = read(self.file)?;
         check_format(&bytes)?;
-        let granted = self.settings.per_plugin.get(stem).cloned().unwrap_or_default();
-        let plugin = Arc::new(Plugin {
-            name: stem.into(),
-            digest: hex(&Sha256::digest(&bytes)),
-            engine: self.engine.clone(),
-            grants: Grants::read(&granted)?,
-            bounds: self.settings.bounds.with(&granted.bounds),
-        });
+        let granted = self.settings.granted(stem)?;
+        let digest = hex(&Sha256::digest(&bytes));
+        let bounds = self.settings.bounds.with(&granted.bounds);
+        let grants = Grants::read(&granted)?;
+        let plugin = Arc::new(Plugin::new(stem, digest, self.engine, grants, bounds));
         let component = self.compile(bytes, plugin.digest.clone()).await?;
         let kind = check_world(&component, &plugin)?;
         let (described, found) = match kind {
@@ -284,9 +281,10 @@ fn check_world(component: &Component, plugin: &Plugin) -> Result<Kind, String> {
             plain(name)
         ));
     }
-    if let Some(name) = ungranted("wasi:sockets/") {
+    if let Some(name) = ungranted("wasi:sockets/").filter(|_| !plugin.grants.has_sockets()) {
         return Err(format!(
-            "imports {}, which no plugin is granted: use wasi:http and a grant for it",
+            "imports {}, which it was not granted: set `udp = [\"10.0.0.0/8:161\"]` or `tcp` under \
+             [plugins.{stem}] in stokehold.toml, or --grant-udp {stem}=ADDRESS:PORT",
             plain(name)
         ));
     }
