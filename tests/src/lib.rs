@@ -9,6 +9,7 @@ pub mod example;
 pub mod guests;
 pub mod http_server;
 pub mod paths;
+pub mod proxy;
 pub mod random;
 pub mod real_heat;
 pub mod world;
