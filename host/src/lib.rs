@@ -8,6 +8,7 @@ pub mod http_client;
 pub mod plan;
 pub mod plugin;
 pub mod queue;
+pub mod schedule;
 pub mod settings;
 pub mod settle;
 pub mod store;

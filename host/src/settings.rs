@@ -147,8 +147,14 @@ settings! {
     instances_max: u32 = "64", Form::Number(1, 10_000);
     /// Log lines kept of one call of a plugin.
     log_lines_max: usize = "200", Form::Number(1, 100_000);
-    /// Pause between two probes of a target that asks for no other.
+    /// Time from one probe of a target to the next, where it asks for no other.
     probe_interval_ms: u64 = "60000", Form::Number(100, DAY_MS);
+    /// Time over which the first probes of new targets are spread.
+    probe_spread_ms_max: u64 = "5000", Form::Number(0, DAY_MS);
+    /// Equal probes in a row after which a change of status counts; the first status counts at once.
+    probe_confirmations: u32 = "2", Form::Number(1, 100);
+    /// Pause before a change of status is looked at again.
+    probe_confirm_ms: u64 = "1000", Form::Number(100, DAY_MS);
     /// Probes at the same time on this host.
     probes_max: usize = "32", Form::Number(1, 4096);
     /// Time after which a silent host is taken for dead and its jobs go to others.

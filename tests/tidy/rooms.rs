@@ -6,7 +6,7 @@ use std::path::Path;
 use super::source::{code, files, is_test, rust, text, words};
 
 /// Each room and the rooms it may import. A new room is a new line here and in ARCHITECTURE.md.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     (
         "cli",
         &[
@@ -24,9 +24,23 @@ const ROOMS: [(&str, &[&str]); 13] = [
         ],
     ),
     ("admin", &["domain", "store", "wire"]),
-    ("flow", &["domain", "http_client", "plan", "plugin", "queue", "settle", "store", "wire"]),
+    (
+        "flow",
+        &[
+            "domain",
+            "http_client",
+            "plan",
+            "plugin",
+            "queue",
+            "schedule",
+            "settle",
+            "store",
+            "wire",
+        ],
+    ),
     ("plan", &["domain"]),
     ("queue", &["domain"]),
+    ("schedule", &["domain"]),
     // What comes of an answer depends on who waits for it: one thought reads what the other keeps.
     ("settle", &["domain", "queue"]),
     ("wire", &["domain", "store"]),
@@ -41,7 +55,8 @@ const ROOMS: [(&str, &[&str]); 13] = [
 /// Of the store, `wire` knows the envelopes.
 const ENVELOPES: [&str; 7] = ["Batch", "Compare", "Event", "KeyValue", "LeaseId", "Txn", "Write"];
 
-const PURE: [&str; 6] = ["domain", "plan", "queue", "settings", "settle", "wire"];
+const PURE: [&str; 7] =
+    ["domain", "plan", "queue", "schedule", "settings", "settle", "wire"];
 
 /// Words that a room without effects has no use for.
 const EFFECTS: [&str; 16] = [

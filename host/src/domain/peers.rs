@@ -104,9 +104,9 @@ impl Peers {
     /// others only if it does not. All hosts that see the same peers agree, and each comes first
     /// for about as many subjects as any other.
     pub fn rank(&self, me: &HostId, subject: &str, can: impl Fn(&Presence) -> bool) -> usize {
-        let mine = (weight(me, subject), me);
+        let mine = (weight(me.as_str(), subject), me);
         let others = self.hosts.iter().filter(|(host, about)| *host != me && can(about));
-        others.filter(|(host, _)| (weight(host, subject), *host) > mine).count()
+        others.filter(|(host, _)| (weight(host.as_str(), subject), *host) > mine).count()
     }
 }
 
@@ -122,9 +122,10 @@ impl Presence {
     }
 }
 
-/// FNV-1a with a mixing step, so that hosts of different builds agree.
-fn weight(host: &HostId, subject: &str) -> u64 {
-    let bytes = host.as_str().bytes().chain([0]).chain(subject.bytes());
+/// A number that is anything for two names, but the same on hosts of different builds: FNV-1a with a
+/// mixing step.
+pub fn weight(name: &str, subject: &str) -> u64 {
+    let bytes = name.bytes().chain([0]).chain(subject.bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });

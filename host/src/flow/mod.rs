@@ -27,6 +27,7 @@ use tracing::info;
 
 use crate::domain::{Handlers, HostId};
 use crate::plugin::Loaded;
+use crate::schedule;
 use crate::settle::Limits;
 use crate::store::Store;
 use scribe::Scribe;
@@ -42,8 +43,14 @@ pub struct Pace {
     pub backoff_ms_min: u64,
     /// The longest pause between tries.
     pub backoff_ms_max: u64,
-    /// Pause between two probes of one target.
+    /// Time from one probe of a target to the next.
     pub probe_interval_ms: u64,
+    /// Time over which the first probes of new targets are spread.
+    pub probe_spread_ms_max: u64,
+    /// Equal probes in a row after which a change of status counts.
+    pub probe_confirmations: u32,
+    /// Pause before a change of status is looked at again.
+    pub probe_confirm_ms: u64,
     /// Probes that run at a time.
     pub probes_max: usize,
     /// How long this host may be silent before its claims vanish.
@@ -91,15 +98,21 @@ pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Res
         backoff_ms_max: pace.backoff_ms_max,
         operations_max: store.limits().operations_max,
     };
-    let others = (lease, peers.clone());
+    let others = (lease.clone(), peers.clone());
     let runner = runner::Runner::new(scribe.clone(), host.clone(), workers, others, limits, pace);
     loops.spawn(runner.run(stopped.clone()));
+    let probing = schedule::Pace {
+        interval_ms: pace.probe_interval_ms,
+        spread_ms_max: pace.probe_spread_ms_max,
+        confirmations: pace.probe_confirmations,
+        confirm_ms: pace.probe_confirm_ms,
+    };
     loops.spawn(collector::run(
         scribe.clone(),
         host.clone(),
         probers,
-        peers,
-        pace,
+        collector::Others { peers, lease },
+        (probing, pace.probes_max),
         stopped.clone(),
     ));
     let keeping = tokio::spawn(keeper.run(stopped.clone()));
