@@ -243,7 +243,7 @@ impl World {
         let mut prober =
             PluginGrants { http: vec![authority(&analytics_url)], ..PluginGrants::default() };
         prober.config.insert("analytics_url".into(), analytics_url);
-        BTreeMap::from([("heat_worker".to_owned(), heat), ("http_prober".to_owned(), prober)])
+        BTreeMap::from([("heat_worker".to_owned(), heat), ("contrail_prober".to_owned(), prober)])
     }
 
     /// How the next host is started.

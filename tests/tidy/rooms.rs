@@ -55,8 +55,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
 /// Of the store, `wire` knows the envelopes.
 const ENVELOPES: [&str; 7] = ["Batch", "Compare", "Event", "KeyValue", "LeaseId", "Txn", "Write"];
 
-const PURE: [&str; 7] =
-    ["domain", "plan", "queue", "schedule", "settings", "settle", "wire"];
+const PURE: [&str; 7] = ["domain", "plan", "queue", "schedule", "settings", "settle", "wire"];
 
 /// Words that a room without effects has no use for.
 const EFFECTS: [&str; 16] = [

@@ -54,7 +54,8 @@ impl Schedule {
             return None;
         }
         let objects = watched.objects.iter();
-        let told = objects.filter_map(|(name, object)| Some((name.clone(), object.steady.status()?)));
+        let told =
+            objects.filter_map(|(name, object)| Some((name.clone(), object.steady.status()?)));
         let statuses: BTreeMap<String, String> =
             told.map(|(name, status)| (name, status.clone())).collect();
         let shown = self.shown.get(of);

@@ -40,11 +40,7 @@ fn registered(of: &ResourceRef, targets: &[(&str, &str)], version: u64, revision
 }
 
 fn stated(of: &ResourceRef, version: u64, revision: u64) -> Fact {
-    let state = State {
-        version: Version(version),
-        error: String::new(),
-        fields: Fields::new(),
-    };
+    let state = State { version: Version(version), error: String::new(), fields: Fields::new() };
     fact(Entry::State(of.clone()), Some(Content::State(state)), revision)
 }
 

@@ -29,8 +29,7 @@ fn each_resource_is_probed_by_one_host_however_hosts_come_and_go() {
         for host in &mut hosts {
             host.meet(peers(&all), true, 0);
         }
-        let there: Vec<_> =
-            hosts.iter().filter(|host| there.contains(&host.me.as_str())).collect();
+        let there: Vec<_> = hosts.iter().filter(|host| there.contains(&host.me.as_str())).collect();
         let mine = each_has_one(&there, RESOURCES);
         let share = RESOURCES / mine.len();
         assert!(mine.iter().all(|count| count.abs_diff(share) < share / 5 + 1), "{mine:?}");

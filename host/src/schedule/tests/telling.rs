@@ -25,8 +25,10 @@ fn a_change_is_written_once_and_only_while_nobody_else_has_written() {
     let (tell, text) = tells(&mut schedule).pop().unwrap();
     assert_eq!((text.as_str(), tell.version), ("switch=UP", Version(3)));
     let monitoring = Entry::Monitoring(of(1));
-    let others =
-        [Guard::Unchanged(Entry::Registration(of(1)), Revision(5)), Guard::Absent(monitoring.clone())];
+    let others = [
+        Guard::Unchanged(Entry::Registration(of(1)), Revision(5)),
+        Guard::Absent(monitoring.clone()),
+    ];
     let own = Guard::Present(Entry::Host("a".into()));
     assert_eq!(guards(&tell.transaction), [&others[..], &[own]].concat());
     // It is under way, then shown: there is nothing more to say.
