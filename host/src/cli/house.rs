@@ -72,6 +72,11 @@ fn source(settings: &Settings) -> Option<Source> {
 pub(super) async fn plugins(settings: &Settings) -> Result<Loaded> {
     let engine = EngineSettings { instances_max: settings.instances_max, ..Default::default() };
     let engine = Engine::new(&engine).context("cannot start the sandbox")?;
+    Ok(plugin::load(&engine, &settings.handlers, &plugin_settings(settings)).await)
+}
+
+/// What plugins are loaded with.
+pub(super) fn plugin_settings(settings: &Settings) -> PluginSettings {
     let bounds = Bounds {
         call_ms_max: settings.call_ms_max,
         memory_bytes_max: settings.memory_bytes_max,
@@ -79,12 +84,11 @@ pub(super) async fn plugins(settings: &Settings) -> Result<Loaded> {
         ..Bounds::default()
     };
     let per_plugin = settings.plugins.iter().map(|(name, plugin)| (name.clone(), grants(plugin)));
-    let loading = PluginSettings {
+    PluginSettings {
         bounds,
         cache_dir: Some(settings.cache.clone()),
         per_plugin: per_plugin.collect(),
-    };
-    Ok(plugin::load(&engine, &settings.handlers, &loading).await)
+    }
 }
 
 async fn load(settings: &Settings) -> Result<Loaded> {

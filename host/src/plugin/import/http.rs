@@ -16,12 +16,14 @@ use tokio::sync::Semaphore;
 use tokio::time::Sleep;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use super::script::{self, Watch};
 use crate::http_client::{HttpClient, Limits, SendError};
 use crate::plugin::asked::not_granted;
 use crate::plugin::call::Plugin;
 use crate::plugin::convert::line;
+use crate::plugin::witness::{Side, Witness};
 
-type Sending = dyn Future<Output = Result<Sent, Error>> + Send;
+pub(super) type Sending = dyn Future<Output = Result<Sent, Error>> + Send;
 type Sent = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
 
 /// Bytes of a body that a guest may hand over at once.
@@ -41,6 +43,7 @@ pub(super) struct Gate {
     /// Kinds of refusals that were told: a stubborn guest does not fill the log.
     told: BTreeSet<Refusal>,
     untold: u64,
+    witness: Option<Arc<Witness>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +62,13 @@ impl Gate {
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
             told: BTreeSet::new(),
             untold: 0,
+            witness: None,
         }
+    }
+
+    /// Lets a witness see every request, and answer it if it has a script.
+    pub(super) fn show(&mut self, witness: &Arc<Witness>) {
+        self.witness = Some(Arc::clone(witness));
     }
 
     pub(super) fn closed(plugin: &Arc<Plugin>) -> Self {
@@ -131,7 +140,16 @@ impl WasiHttpHooks for Gate {
         options: Option<RequestOptions>,
         _done: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<Sending> {
+        if let Some(witness) = self.witness.clone().filter(|witness| witness.is_scripted()) {
+            // What a script answers reaches nobody, so that nobody has to grant it.
+            let plugin = Arc::clone(&self.plugin);
+            return Box::new(async move {
+                let response = script::play(&plugin, &witness, request).await?;
+                Ok((response, done()))
+            });
+        }
         let admitted = self.admit(&request);
+        let witness = self.witness.clone();
         let client = self.plugin.engine.http().clone();
         let places = (Arc::clone(&self.in_flight), Arc::clone(self.plugin.engine.requests()));
         let bytes_max = self.plugin.bounds.http_body_bytes_max;
@@ -142,12 +160,15 @@ impl WasiHttpHooks for Gate {
             let closed = |_| Error::ConnectionLimitReached;
             let _own = places.0.acquire_owned().await.map_err(closed)?;
             let _shared = places.1.acquire_owned().await.map_err(closed)?;
-            let response = send(&client, request, options, bytes_max).await?;
-            let done: Box<dyn Future<Output = Result<(), Error>> + Send> =
-                Box::new(std::future::ready(Ok(())));
-            Ok((response, done))
+            let watch = witness.map(|witness| Watch::begin(&witness, &request));
+            let response = send(&client, request, options, bytes_max, watch).await?;
+            Ok((response, done()))
         })
     }
+}
+
+fn done() -> Box<dyn Future<Output = Result<(), Error>> + Send> {
+    Box::new(std::future::ready(Ok(())))
 }
 
 async fn send(
@@ -155,19 +176,32 @@ async fn send(
     request: Request<WasiBody>,
     options: RequestOptions,
     bytes_max: u64,
+    watch: Option<Watch>,
 ) -> Result<Response<WasiBody>, Error> {
+    let tap = |side, body| match &watch {
+        Some(watch) => watch.tap(side, body),
+        None => body,
+    };
     let request = request.map(|body| {
+        let body = tap(Side::Request, body);
         let body = Bounded { body, left: bytes_max, over: too_much_sent, pause: None, wait: None };
         body.map_err(Into::into).boxed_unsync()
     });
     let limits =
         Limits { connect: options.connect_timeout, first_byte: options.first_byte_timeout };
-    let response = client.send(request, limits).await.map_err(|why| send_error(&why))?;
-    Ok(response.map(|body| {
+    let response = client.send(request, limits).await.map_err(|why| {
+        let why = send_error(&why);
+        watch.iter().for_each(|watch| watch.failed(&why));
+        why
+    })?;
+    let response = response.map(|body| {
         let body = Received(body);
         let pause = options.between_bytes_timeout;
-        Bounded { body, left: bytes_max, over: too_much_received, pause, wait: None }.boxed_unsync()
-    }))
+        let over = too_much_received;
+        tap(Side::Answer, Bounded { body, left: bytes_max, over, pause, wait: None }.boxed_unsync())
+    });
+    watch.iter().for_each(|watch| watch.answered(&response));
+    Ok(response)
 }
 
 fn too_much_sent() -> Error {

@@ -1,6 +1,7 @@
 //! What a guest can reach while it is called: one file per import of the contract, and a narrow part of WASI.
 //!
-//! Files and environment are linked because standard libraries import them, and empty. Sockets are not linked.
+//! Files, environment and sockets are linked because standard libraries and interpreters import them unasked. The
+//! former two are empty, and no socket is handed out.
 
 mod config;
 mod http;
@@ -9,6 +10,7 @@ mod log;
 mod monitor;
 mod output;
 mod params;
+mod script;
 mod stack_output;
 mod state;
 
@@ -19,6 +21,7 @@ use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
 use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -28,6 +31,7 @@ use self::log::LogBudget;
 use self::output::Output;
 use super::bindings::{self, types};
 use super::call::{Lookup, Plugin};
+use super::witness::Witness;
 use crate::domain::{Posted, Report, ResourceRef, Stack};
 
 /// Handles (streams, requests, timers) a guest may hold at once.
@@ -55,6 +59,7 @@ pub(crate) struct Guest {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     gate: Gate,
+    witness: Option<Arc<Witness>>,
 }
 
 /// The job at hand; there is none while a plugin describes itself or probes.
@@ -104,6 +109,7 @@ impl Guest {
             .stderr(output.stream("stderr"))
             .allow_tcp(false)
             .allow_udp(false)
+            .allow_ip_name_lookup(false)
             .max_random_size(RANDOM_BYTES_MAX);
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
@@ -119,8 +125,24 @@ impl Guest {
             wasi: wasi.build(),
             http,
             gate,
+            witness: None,
             plugin: Arc::clone(plugin),
         }
+    }
+
+    /// The same guest, seen by a witness if there is one.
+    pub(crate) fn seen_by(mut self, witness: Option<&Arc<Witness>>) -> Self {
+        if let Some(witness) = witness {
+            self.output.show(witness);
+            self.gate.show(witness);
+            self.witness = Some(Arc::clone(witness));
+        }
+        self
+    }
+
+    /// Who sees it.
+    pub(crate) fn witness(&self) -> Option<&Arc<Witness>> {
+        self.witness.as_ref()
     }
 
     /// What the guest did against the contract, if that ended the call.
@@ -223,5 +245,18 @@ fn wasi(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, Guest::filesystem)?;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, Guest::filesystem)?;
-    Ok(())
+    sockets(l)
+}
+
+/// Whoever asks for a socket or for the address of a name is told that access is denied.
+fn sockets(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    use wasmtime_wasi::p2::bindings::sockets;
+    let options = sockets::network::LinkOptions::default();
+    sockets::network::add_to_linker::<_, WasiSockets>(l, &options, Guest::sockets)?;
+    sockets::instance_network::add_to_linker::<_, WasiSockets>(l, Guest::sockets)?;
+    sockets::tcp::add_to_linker::<_, WasiSockets>(l, Guest::sockets)?;
+    sockets::tcp_create_socket::add_to_linker::<_, WasiSockets>(l, Guest::sockets)?;
+    sockets::udp::add_to_linker::<_, WasiSockets>(l, Guest::sockets)?;
+    sockets::udp_create_socket::add_to_linker::<_, WasiSockets>(l, Guest::sockets)?;
+    sockets::ip_name_lookup::add_to_linker::<_, WasiSockets>(l, Guest::sockets)
 }
