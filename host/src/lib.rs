@@ -5,6 +5,7 @@ pub mod cli;
 pub mod domain;
 pub mod flow;
 pub mod http_client;
+pub mod kafka;
 pub mod plan;
 pub mod plugin;
 pub mod queue;

@@ -16,7 +16,7 @@ mod tests;
 mod value;
 
 pub use plugins::Plugin;
-pub use value::{LogFormat, SchemaSource, Secret, StorePlace};
+pub use value::{LogFormat, MonitorOut, SchemaSource, Secret, StorePlace};
 
 use value::Setting;
 
@@ -157,6 +157,11 @@ settings! {
     probe_confirm_ms: u64 = "1000", Form::Number(100, DAY_MS);
     /// Probes at the same time on this host.
     probes_max: usize = "32", Form::Number(1, 4096);
+    /// Who watches what is registered, if not this host's probers: a Kafka, as `kafka://a:9092,b:9092`. The same on
+    /// all hosts.
+    monitor_out: Option<MonitorOut> = "", Form::Text;
+    /// Time that telling a Kafka may take; a job whose registration could not be told is tried again.
+    kafka_timeout_ms: u64 = "10000", Form::Number(100, 600_000);
     /// Time after which a silent host is taken for dead and its jobs go to others.
     lease_ms: u64 = "10000", Form::Number(1000, DAY_MS);
     /// Time that running calls get to end when the host is asked to.

@@ -11,6 +11,7 @@ use heat_simulator::{Options as HeatOptions, Simulator};
 use serde_json::{Value as Json, json};
 use stokehold::domain::Schemas;
 use stokehold::flow::{self, House, Pace};
+use stokehold::kafka::Kafka;
 use stokehold::plugin::{
     self, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings,
 };
@@ -39,6 +40,8 @@ pub struct Setup {
     pub heat_config: BTreeMap<String, String>,
     /// Bounds of every call.
     pub bounds: Bounds,
+    /// The broker that is told of registrations instead of the probers.
+    pub kafka: Option<String>,
     /// What plugins are granted that the world does not know.
     pub granted: BTreeMap<String, PluginGrants>,
 }
@@ -70,6 +73,7 @@ impl Setup {
             pace,
             heat_config,
             bounds: Bounds::default(),
+            kafka: None,
             granted: BTreeMap::new(),
         })
     }
@@ -191,8 +195,15 @@ impl World {
             None => Arc::clone(&self.store),
             Some(etcd) => etcd.store().await?,
         };
-        let house =
-            House { store, schemas: Arc::clone(&self.schemas), plugins, pace: self.setup.pace };
+        let outlet = self.setup.kafka.iter();
+        let outlet = outlet.map(|broker| Kafka::new(vec![broker.clone()], PATIENCE / 10)).next();
+        let house = House {
+            store,
+            schemas: Arc::clone(&self.schemas),
+            plugins,
+            pace: self.setup.pace,
+            outlet: outlet.map(Arc::new),
+        };
         let (stop, stopped) = oneshot::channel();
         let run = flow::run(house, async move {
             let _ = stopped.await;

@@ -1,15 +1,19 @@
 //! From settings to everything that a running host is made of.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use tracing::{error, info, warn};
 
 use super::{entries, place};
 use crate::flow::schemas::{self, Source};
 use crate::flow::{House, Pace};
+use crate::kafka::Kafka;
 use crate::plugin::{
     self, AskedBounds, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings,
 };
-use crate::settings::{Plugin, SchemaSource, Settings};
+use crate::settings::{MonitorOut, Plugin, SchemaSource, Settings};
 use crate::store::embedded::Role;
 
 /// Opens the store, gets the schemas, loads the plugins.
@@ -35,7 +39,7 @@ pub(super) async fn build(settings: &Settings) -> Result<House> {
         warn!("there are no schemas, so no type is known and nothing will be done");
     }
     let plugins = load(settings).await?;
-    Ok(House { store, schemas, plugins, pace: pace(settings) })
+    Ok(House { store, schemas, plugins, pace: pace(settings), outlet: outlet(settings) })
 }
 
 /// Checks what needs no store.
@@ -119,6 +123,12 @@ fn grants(plugin: &Plugin) -> PluginGrants {
             ..AskedBounds::default()
         },
     }
+}
+
+fn outlet(settings: &Settings) -> Option<Arc<Kafka>> {
+    let MonitorOut(brokers) = settings.monitor_out.clone()?;
+    let timeout = Duration::from_millis(settings.kafka_timeout_ms);
+    Some(Arc::new(Kafka::new(brokers, timeout)))
 }
 
 fn pace(settings: &Settings) -> Pace {

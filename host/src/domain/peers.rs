@@ -28,8 +28,15 @@ pub struct Presence {
 pub struct ProberKinds {
     /// The prober's name.
     pub name: String,
-    /// Types of targets.
+    /// Types of targets; `*` is all of them.
     pub kinds: Vec<String>,
+}
+
+impl ProberKinds {
+    /// Somebody outside of the hosts, who is told of every target.
+    pub fn outside(name: &str) -> Self {
+        Self { name: name.to_owned(), kinds: vec!["*".to_owned()] }
+    }
 }
 
 /// A plugin that could not be loaded.
@@ -118,7 +125,9 @@ impl Presence {
 
     /// Whether it can probe targets of this type.
     pub fn can_probe(&self, kind: &str) -> bool {
-        self.probers.iter().any(|prober| prober.kinds.iter().any(|known| known == kind))
+        self.probers
+            .iter()
+            .any(|prober| prober.kinds.iter().any(|known| known == kind || known == "*"))
     }
 }
 

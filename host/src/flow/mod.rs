@@ -25,7 +25,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tracing::info;
 
-use crate::domain::{Handlers, HostId};
+use crate::domain::{Handlers, HostId, ProberKinds};
+use crate::kafka::Kafka;
 use crate::plugin::Loaded;
 use crate::schedule;
 use crate::settle::Limits;
@@ -69,19 +70,28 @@ pub struct House {
     pub plugins: Loaded,
     /// Bounds and pauses.
     pub pace: Pace,
+    /// Who is told of registrations instead of this host's probers.
+    pub outlet: Option<Arc<Kafka>>,
 }
 
 /// Runs the host until `shutdown` resolves or a loop ends with an error. Running calls get `shutdown_ms_max` to
 /// end; what does not is given back to the store.
 pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
-    let House { store, schemas, plugins, pace } = house;
+    let House { store, schemas, mut plugins, pace, outlet } = house;
+    if outlet.is_some() {
+        // Somebody else watches what is registered.
+        plugins.probers.clear();
+    }
     let host = HostId::new(uuid::Uuid::new_v4().to_string());
     let handlers = order(&plugins)?;
     let (stop, stopped) = watch::channel(false);
     let scribe = Scribe::new(Arc::clone(&store), Arc::clone(&schemas));
     let ttl = Duration::from_millis(pace.lease_ms);
     let (lease, keeper) = lease::Keeper::start(Arc::clone(&store), ttl).await?;
-    let about = presence::describe(&plugins, &handlers);
+    let mut about = presence::describe(&plugins, &handlers);
+    if outlet.is_some() {
+        about.probers.push(ProberKinds::outside("kafka"));
+    }
 
     let Loaded { workers, probers, .. } = plugins;
     let mut loops: JoinSet<Result<()>> = JoinSet::new();
@@ -99,7 +109,8 @@ pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Res
         operations_max: store.limits().operations_max,
     };
     let others = (lease.clone(), peers.clone());
-    let runner = runner::Runner::new(scribe.clone(), host.clone(), workers, others, limits, pace);
+    let hands = (scribe.clone(), outlet);
+    let runner = runner::Runner::new(hands, host.clone(), workers, others, limits, pace);
     loops.spawn(runner.run(stopped.clone()));
     let probing = schedule::Pace {
         interval_ms: pace.probe_interval_ms,
