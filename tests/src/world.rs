@@ -23,6 +23,8 @@ use tokio::task::JoinHandle;
 
 use crate::etcd::Cluster;
 
+mod waiting;
+
 /// How long anything may take before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -227,6 +229,19 @@ impl World {
         Ok(())
     }
 
+    /// Ends the host that was started first as SIGTERM does; the others go on.
+    ///
+    /// # Errors
+    /// There is none, or what it ended with.
+    pub async fn stop_one_host(&mut self) -> Result<()> {
+        if self.hosts.is_empty() {
+            bail!("there is no host to be stopped");
+        }
+        let (stop, host) = self.hosts.remove(0);
+        let _ = stop.send(());
+        tokio::time::timeout(PATIENCE, host).await.context("a host did not end")??
+    }
+
     /// The etcd that everything is stored in, if it is one.
     pub fn etcd(&self) -> Option<&Cluster> {
         self.etcd.as_ref()
@@ -346,60 +361,6 @@ impl World {
             events.extend(batch.events);
         }
         Ok(events)
-    }
-
-    /// Waits until `ready` answers something; asked again after every change of the store.
-    ///
-    /// # Errors
-    /// When it takes too long: says what was waited for and what is still open.
-    pub async fn until<T>(
-        &self,
-        what: &str,
-        mut ready: impl AsyncFnMut() -> Result<Option<T>>,
-    ) -> Result<T> {
-        let waiting = async {
-            let from = self.store.list("/", None, 1).await?.revision;
-            let mut watch = self.store.watch(&["/"], from).await?;
-            loop {
-                if let Some(found) = ready().await? {
-                    return Ok::<T, anyhow::Error>(found);
-                }
-                // Not everything shows in the store: Heat's requests, for example.
-                let _ = tokio::time::timeout(Duration::from_millis(20), watch.next()).await;
-            }
-        };
-        if let Ok(found) = tokio::time::timeout(PATIENCE, waiting).await {
-            return found;
-        }
-        let open = self.all("/jobs/").await?;
-        let steps = self.all("/stokehold/steps/").await?;
-        bail!("waited in vain for {what}; open jobs: {:?}; steps: {steps:?}", open.keys())
-    }
-
-    /// Waits until the state of a resource has reached a version.
-    ///
-    /// # Errors
-    /// When it takes too long.
-    pub async fn state(&self, key: &str, version: u64) -> Result<Json> {
-        let key = format!("/state{key}");
-        self.until(&format!("{key} at version {version}"), async || {
-            let state = self.get(&key).await?;
-            Ok(state.filter(|state| state["version"].as_u64() >= Some(version)))
-        })
-        .await
-    }
-
-    /// Waits until no job is left.
-    ///
-    /// # Errors
-    /// When it takes too long.
-    pub async fn idle(&self) -> Result<()> {
-        self.until("the end of all jobs", async || {
-            let open = self.all("/jobs/").await?.len();
-            let reported = self.all("/esi-worker/job_state/").await?.len();
-            Ok((open + reported == 0).then_some(()))
-        })
-        .await
     }
 }
 

@@ -75,12 +75,14 @@ fn plugin(origin: &str, keys: toml::Table) -> Result<Plugin> {
 }
 
 /// What the project's tests are told by; it says nothing to a host, and is no mistake either.
-const OF_TESTS: [&str; 5] = [
+const OF_TESTS: [&str; 7] = [
     "STOKEHOLD_ETCD",
     "STOKEHOLD_HEAT_URL",
     "STOKEHOLD_HEAT_VENV",
+    "STOKEHOLD_KAFKA",
     "STOKEHOLD_ROUNDS",
     "STOKEHOLD_SEED",
+    "STOKEHOLD_SNMPD",
 ];
 
 const HOSTS: &str = "must be a list of hosts, as [\"127.0.0.1:8004\"]";

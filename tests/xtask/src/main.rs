@@ -6,6 +6,8 @@ mod demo;
 mod etcd;
 mod guests;
 mod heat;
+mod kafka;
+mod snmpd;
 mod suites;
 
 use std::process::ExitCode;
@@ -22,6 +24,8 @@ usage: cargo xtask <chore>
   bench            the benchmarks
   heat             a real OpenStack Heat in a Python environment under target/
   etcd             a real etcd: the one on the PATH, or one under target/
+  snmpd            a real SNMP agent: the one on the PATH, or one under target/
+  kafka            a broker that speaks Kafka's protocol, under target/
   deny             licences and advisories of the dependencies";
 
 fn main() -> ExitCode {
@@ -48,6 +52,14 @@ fn perform(args: &[&str]) -> Result<ExitCode> {
         }),
         ["etcd"] => etcd::install().map(|program| {
             println!("export {}={}", etcd::VARIABLE, program.display());
+            ExitCode::SUCCESS
+        }),
+        ["snmpd"] => snmpd::install().map(|program| {
+            println!("export {}={}", snmpd::VARIABLE, program.display());
+            ExitCode::SUCCESS
+        }),
+        ["kafka"] => kafka::install().map(|program| {
+            println!("export {}={}", kafka::VARIABLE, program.display());
             ExitCode::SUCCESS
         }),
         ["deny"] => suites::deny().map(|()| ExitCode::SUCCESS),
