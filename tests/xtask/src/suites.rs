@@ -137,8 +137,8 @@ fn real_etcd(program: &mut Option<PathBuf>) -> Result<String> {
     })
 }
 
-/// Makes the SDK's package and builds it from there, as those build it who have nothing else. What it depends on is there
-/// already.
+/// Makes the SDK's package and builds it from there, as those build it who have nothing else. What it depends on is
+/// there already.
 fn package(cargo: &mut Command) -> &mut Command {
     let whole = ["package", "--quiet", "--package", "stokehold-sdk", "--all-features"];
     cargo.args(whole).args(["--target", guests::TARGET, "--allow-dirty", "--offline"])
