@@ -3,11 +3,13 @@
 #![allow(clippy::missing_panics_doc)]
 
 pub mod dns;
+pub mod dns_life;
 pub mod etcd;
 pub mod example;
 pub mod guests;
 pub mod http_server;
 pub mod paths;
+pub mod proxy;
 pub mod random;
 pub mod real_heat;
 pub mod world;

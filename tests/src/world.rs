@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::etcd::Cluster;
 
-/// How long anything may take before the test gives up.
+/// How long anything may take before the test gives up, unless the setup says otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a world is made of.
@@ -35,8 +35,10 @@ pub struct Setup {
     pub heat: HeatOptions,
     /// Bounds and pauses of the host.
     pub pace: Pace,
-    /// Config of `heat_worker` beyond its address.
+    /// Config of `heat_worker`; without `heat_url` it talks to the simulated Heat.
     pub heat_config: BTreeMap<String, String>,
+    /// How long anything may take before the test gives up.
+    pub patience: Duration,
     /// Bounds of every call.
     pub bounds: Bounds,
     /// What plugins are granted that the world does not know.
@@ -66,6 +68,7 @@ impl Setup {
             heat: HeatOptions::default(),
             pace,
             heat_config,
+            patience: PATIENCE,
             bounds: Bounds::default(),
             granted: BTreeMap::new(),
         })
@@ -205,7 +208,9 @@ impl World {
             let _ = stop.send(());
         }
         for host in hosts {
-            tokio::time::timeout(PATIENCE, host).await.context("a host did not end")???;
+            tokio::time::timeout(self.setup.patience, host)
+                .await
+                .context("a host did not end")???;
         }
         Ok(())
     }
@@ -230,14 +235,15 @@ impl World {
         Ok(plugin::load(&engine, &self.setup.handlers, &settings).await)
     }
 
-    /// What the plugins are granted: Heat and the analytics, both simulated.
+    /// What the plugins are granted: Heat and the analytics, both simulated unless another Heat is set.
     fn grants(&self) -> BTreeMap<String, PluginGrants> {
-        let heat_url = self.heat.url();
+        let simulated = self.heat.url();
+        let heat_url = self.setup.heat_config.get("heat_url").unwrap_or(&simulated);
         let analytics_url = self.heat.analytics_url();
         let authority = |url: &str| url.split('/').nth(2).unwrap_or_default().to_owned();
-        let mut heat = PluginGrants { http: vec![authority(&heat_url)], ..PluginGrants::default() };
+        let mut heat = PluginGrants { http: vec![authority(heat_url)], ..PluginGrants::default() };
         heat.config.clone_from(&self.setup.heat_config);
-        heat.config.insert("heat_url".into(), heat_url);
+        heat.config.insert("heat_url".into(), heat_url.clone());
         let mut prober =
             PluginGrants { http: vec![authority(&analytics_url)], ..PluginGrants::default() };
         prober.config.insert("analytics_url".into(), analytics_url);
@@ -352,7 +358,7 @@ impl World {
                 let _ = tokio::time::timeout(Duration::from_millis(20), watch.next()).await;
             }
         };
-        if let Ok(found) = tokio::time::timeout(PATIENCE, waiting).await {
+        if let Ok(found) = tokio::time::timeout(self.setup.patience, waiting).await {
             return found;
         }
         let open = self.all("/jobs/").await?;

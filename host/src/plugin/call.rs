@@ -1,12 +1,14 @@
 //! One call of a worker: a fresh instance, everything bounded, and whatever goes wrong is a `Fault`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::I32Exit;
 
+use super::asked::{self, Asked, Wish};
 use super::backtrace;
 use super::bindings::worker::WorkerPre;
 use super::convert;
@@ -37,6 +39,37 @@ pub(crate) struct Plugin {
     pub(crate) engine: Engine,
     pub(crate) grants: Grants,
     pub(crate) bounds: Bounds,
+    /// What it asked for when it described itself.
+    pub(crate) asked: OnceLock<Asked>,
+    /// Places of its calls.
+    calls: Semaphore,
+}
+
+impl Plugin {
+    pub(super) fn new(
+        name: &str,
+        digest: String,
+        engine: &Engine,
+        grants: Grants,
+        bounds: Bounds,
+    ) -> Self {
+        let calls = usize::try_from(bounds.calls_max.max(1)).unwrap_or(usize::MAX);
+        Self {
+            name: name.into(),
+            digest,
+            engine: engine.clone(),
+            grants,
+            bounds,
+            asked: OnceLock::new(),
+            calls: Semaphore::new(calls.min(Semaphore::MAX_PERMITS)),
+        }
+    }
+
+    /// Asked against granted.
+    pub(super) fn wishes(&self) -> Vec<Wish> {
+        let asked = self.asked.get();
+        asked.map(|asked| asked::compare(asked, &self.grants, &self.bounds)).unwrap_or_default()
+    }
 }
 
 /// One piece of work for a handler.
@@ -99,6 +132,11 @@ impl Worker {
         &self.plugin.bounds
     }
 
+    /// What it asks for, against what it is granted.
+    pub fn wishes(&self) -> Vec<Wish> {
+        self.plugin.wishes()
+    }
+
     /// Lets the handler work on a job. If too many calls are under way it waits for a place; the deadline counts
     /// from when it has one.
     pub async fn handle(&self, call: Call) -> Answer {
@@ -147,7 +185,9 @@ pub(super) async fn run<T>(
     ms_max: u64,
     call: impl AsyncFnOnce(&mut Store<Guest>) -> wasmtime::Result<T>,
 ) -> (Result<T, Fault>, Report) {
-    let Some(_slot) = plugin.engine.slot().await else {
+    // First a place among its own: who waits for that takes none from other plugins.
+    let own = plugin.calls.acquire().await.ok();
+    let Some((_own, _slot)) = own.zip(plugin.engine.slot().await) else {
         return (Err(Fault::Host("the engine is shut down".to_owned())), Report::default());
     };
     let mut store = Store::new(plugin.engine.wasmtime(), guest);
