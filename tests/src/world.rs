@@ -25,7 +25,7 @@ use crate::etcd::Cluster;
 
 mod waiting;
 
-/// How long anything may take before the test gives up.
+/// How long anything may take before the test gives up, unless the setup says otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a world is made of.
@@ -38,8 +38,10 @@ pub struct Setup {
     pub heat: HeatOptions,
     /// Bounds and pauses of the host.
     pub pace: Pace,
-    /// Config of `heat_worker` beyond its address.
+    /// Config of `heat_worker`; without `heat_url` it talks to the simulated Heat.
     pub heat_config: BTreeMap<String, String>,
+    /// How long anything may take before the test gives up.
+    pub patience: Duration,
     /// Bounds of every call.
     pub bounds: Bounds,
     /// The broker that is told of registrations instead of the probers.
@@ -74,6 +76,7 @@ impl Setup {
             heat: HeatOptions::default(),
             pace,
             heat_config,
+            patience: PATIENCE,
             bounds: Bounds::default(),
             kafka: None,
             granted: BTreeMap::new(),
@@ -224,7 +227,9 @@ impl World {
             let _ = stop.send(());
         }
         for host in hosts {
-            tokio::time::timeout(PATIENCE, host).await.context("a host did not end")???;
+            tokio::time::timeout(self.setup.patience, host)
+                .await
+                .context("a host did not end")???;
         }
         Ok(())
     }
@@ -257,18 +262,20 @@ impl World {
             bounds: self.setup.bounds.clone(),
             cache_dir: Some(cache()?),
             per_plugin: self.grants(),
+            ..PluginSettings::default()
         };
         Ok(plugin::load(&engine, &self.setup.handlers, &settings).await)
     }
 
-    /// What the plugins are granted: Heat and the analytics, both simulated.
+    /// What the plugins are granted: Heat and the analytics, both simulated unless another Heat is set.
     fn grants(&self) -> BTreeMap<String, PluginGrants> {
-        let heat_url = self.heat.url();
+        let simulated = self.heat.url();
+        let heat_url = self.setup.heat_config.get("heat_url").unwrap_or(&simulated);
         let analytics_url = self.heat.analytics_url();
         let authority = |url: &str| url.split('/').nth(2).unwrap_or_default().to_owned();
-        let mut heat = PluginGrants { http: vec![authority(&heat_url)], ..PluginGrants::default() };
+        let mut heat = PluginGrants { http: vec![authority(heat_url)], ..PluginGrants::default() };
         heat.config.clone_from(&self.setup.heat_config);
-        heat.config.insert("heat_url".into(), heat_url);
+        heat.config.insert("heat_url".into(), heat_url.clone());
         let mut prober =
             PluginGrants { http: vec![authority(&analytics_url)], ..PluginGrants::default() };
         prober.config.insert("analytics_url".into(), analytics_url);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde_json::Value as Json;
 
-use super::{PATIENCE, World};
+use super::World;
 
 impl World {
     /// Waits until `ready` answers something; asked again after every change of the store.
@@ -28,7 +28,7 @@ impl World {
                 let _ = tokio::time::timeout(Duration::from_millis(20), watch.next()).await;
             }
         };
-        if let Ok(found) = tokio::time::timeout(PATIENCE, waiting).await {
+        if let Ok(found) = tokio::time::timeout(self.setup.patience, waiting).await {
             return found;
         }
         let open = self.all("/jobs/").await?;

@@ -7,6 +7,7 @@ mod etcd;
 mod guests;
 mod heat;
 mod kafka;
+mod languages;
 mod snmpd;
 mod suites;
 
@@ -26,6 +27,7 @@ usage: cargo xtask <chore>
   etcd             a real etcd: the one on the PATH, or one under target/
   snmpd            a real SNMP agent: the one on the PATH, or one under target/
   kafka            a broker that speaks Kafka's protocol, under target/
+  languages        toolchains for Python, JavaScript and C under target/, and the examples in them
   deny             licences and advisories of the dependencies";
 
 fn main() -> ExitCode {
@@ -62,6 +64,14 @@ fn perform(args: &[&str]) -> Result<ExitCode> {
             println!("export {}={}", kafka::VARIABLE, program.display());
             ExitCode::SUCCESS
         }),
+        ["languages"] => {
+            let languages::Languages { folder, lacking } = languages::install()?;
+            println!("export {}={}", languages::VARIABLE, folder.display());
+            if !lacking.is_empty() {
+                bail!("cannot get all languages: {}", lacking.join("; "));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         ["deny"] => suites::deny().map(|()| ExitCode::SUCCESS),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
