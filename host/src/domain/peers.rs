@@ -206,6 +206,13 @@ mod tests {
     }
 
     #[test]
+    fn somebody_outside_is_told_of_every_type() {
+        let probers = vec![ProberKinds::outside("kafka")];
+        let told = Presence { probers, ..Presence::default() };
+        assert!(told.can_probe("switch") && !Presence::default().can_probe("switch"));
+    }
+
+    #[test]
     fn only_the_leader_has_a_term() {
         let mut peers = peers(&["a", "b"]);
         assert_eq!(peers.term_of(&"a".into()), None);
