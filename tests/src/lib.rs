@@ -2,9 +2,11 @@
 
 #![allow(clippy::missing_panics_doc)]
 
+pub mod dns;
 pub mod etcd;
 pub mod example;
 pub mod guests;
+pub mod http_server;
 pub mod paths;
 pub mod random;
 pub mod real_heat;

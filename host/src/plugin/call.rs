@@ -1,7 +1,7 @@
 //! One call of a worker: a fresh instance, everything bounded, and whatever goes wrong is a `Fault`.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -14,6 +14,7 @@ use super::convert;
 use super::engine::Engine;
 use super::grant::{Bounds, Grants};
 use super::import::{Guest, Work};
+use super::witness::{Noted, Witness};
 use crate::domain::{
     Fault, Handler, Json, Posted, Report, ResourceRef, Stack, TemplateId, Verdict,
 };
@@ -138,10 +139,19 @@ impl Worker {
     /// Lets the handler work on a job. If too many calls are under way it waits for a place; the deadline counts
     /// from when it has one.
     pub async fn handle(&self, call: Call) -> Answer {
+        self.handle_before(call, None).await
+    }
+
+    /// The same with a witness beside it.
+    pub async fn handle_before(&self, mut call: Call, witness: Option<&Arc<Witness>>) -> Answer {
+        if let Some(witness) = witness {
+            let witness = Arc::clone(witness);
+            call.lookup = Arc::new(Noted { lookup: call.lookup, witness });
+        }
         let job = convert::job(&call);
         let checkpoint = call.checkpoint.map(|checkpoint| checkpoint.to_string());
         let bounds = &self.plugin.bounds;
-        let guest = Guest::working(&self.plugin, Work::new(call.job, call.lookup));
+        let guest = Guest::working(&self.plugin, Work::new(call.job, call.lookup)).seen_by(witness);
         let (outcome, report) = run(&self.plugin, guest, bounds.call_ms_max, async |store| {
             let worker = self.pre.instantiate_async(&mut *store).await?;
             let handler = worker.stokehold_worker_handler();
@@ -187,7 +197,14 @@ pub(super) async fn run<T>(
     let hostcall_bytes = plugin.bounds.report_bytes_max.saturating_add(HOSTCALL_BYTES);
     store.set_hostcall_fuel(usize::try_from(hostcall_bytes).unwrap_or(usize::MAX));
     let limit = Duration::from_millis(ms_max);
-    let outcome = match tokio::time::timeout(limit, call(&mut store)).await {
+    let began = Instant::now();
+    let ended = tokio::time::timeout(limit, call(&mut store)).await;
+    if let Some(witness) = store.data().witness() {
+        let error = ended.as_ref().ok().and_then(|answer| answer.as_ref().err());
+        let memory_bytes = store.data().limiter.memory_bytes();
+        witness.end(&plugin.grants, began.elapsed(), memory_bytes, error);
+    }
+    let outcome = match ended {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(fault(&error, store.data(), &plugin.bounds)),
         Err(_) => Err(Fault::Deadline { call_ms_max: ms_max }),

@@ -46,6 +46,15 @@ pub trait GrantSource: fmt::Debug + Send + Sync {
 }
 
 impl PluginSettings {
+    /// The same with the grants of one plugin as they are now; nothing is asked for again.
+    ///
+    /// # Errors
+    /// Why its grants cannot be used.
+    pub fn fixed(&self, plugin: &str) -> Result<Self, String> {
+        let per_plugin = BTreeMap::from([(plugin.to_owned(), self.granted(plugin)?)]);
+        Ok(Self { per_plugin, source: None, ..self.clone() })
+    }
+
     /// The plugins that are spoken of.
     pub(super) fn named(&self) -> Vec<String> {
         let fixed = || self.per_plugin.keys().cloned().collect();
@@ -261,11 +270,6 @@ impl Grants {
         }
         reach.ok_or(missing)
     }
-
-    /// Whether it may use sockets at all.
-    pub(crate) fn has_sockets(&self) -> bool {
-        !self.udp.is_empty() || !self.tcp.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -281,7 +285,7 @@ mod tests {
     #[test]
     fn nothing_is_granted_by_default() {
         let granted = grants(&[]).unwrap();
-        assert!(!granted.allows("heat", 80) && !granted.has_sockets());
+        assert!(!granted.allows("heat", 80) && granted.udp.is_empty() && granted.tcp.is_empty());
         assert!(granted.client.is_none() && granted.secrets.is_empty());
         let why = granted.admit(&Scheme::HTTP, &Method::GET, "heat", 80);
         assert_eq!(why, Err(Missing::Host));

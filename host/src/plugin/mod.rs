@@ -3,7 +3,8 @@
 //! In reading order: the `engine` and its bounds, what a plugin is granted (`grant`), how a directory of files
 //! becomes workers and probers (`load`, with `cache` for compiled code and `asked` for what they want), one `call`
 //! of a worker and one `probe` of a prober, what guests may import (`import`), what is put into their requests
-//! (`inject`), and the contract in Rust (`bindings`, `convert`).
+//! (`inject`), what a file says without being run (`inspect`), and the contract in Rust (`bindings`, `convert`); a
+//! `witness` sees a call from beside.
 //! Nothing of a guest outlives a call, and no fault of a guest is more than a value here.
 
 mod asked;
@@ -15,12 +16,19 @@ mod engine;
 mod grant;
 mod import;
 mod inject;
+mod inspect;
 mod load;
 mod probe;
+mod witness;
 
 pub use asked::{Asked, Standing, Wish, wishes};
 pub use call::{Answer, Call, Lookup, Worker};
 pub use engine::{Engine, EngineSettings};
 pub use grant::{AskedBounds, Bounds, GrantSource, InjectedSecret, PluginGrants, PluginSettings};
-pub use load::{Loaded, PluginFault, load};
+pub(crate) use inspect::contract_files;
+pub use inspect::{
+    About, Checkup, Finding, Import, Inspection, Kind, Offer, Severity, check, inspect,
+};
+pub use load::{Found, Loaded, PluginFault, load, load_file};
 pub use probe::{Prober, Subject};
+pub use witness::{Frame, Seen, Witness};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
+
 use crate::{Failure, Json};
 
 /// What a request asks for.
@@ -9,6 +11,8 @@ use crate::{Failure, Json};
 pub enum Method {
     /// Read.
     Get,
+    /// Read, without the body.
+    Head,
     /// Make.
     Post,
     /// Replace.
@@ -23,6 +27,7 @@ impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Get => "GET",
+            Self::Head => "HEAD",
             Self::Post => "POST",
             Self::Put => "PUT",
             Self::Patch => "PATCH",
@@ -32,6 +37,18 @@ impl fmt::Display for Method {
 }
 
 /// One request.
+///
+/// ```
+/// use stokehold_sdk::{Failure, Json, Outside, Request, json};
+///
+/// /// The id the server gave the new record.
+/// fn create(host: &dyn Outside, url: &str) -> Result<String, Failure> {
+///     let request = Request::post(url).json(&json!({"name": "www"})).timeout_ms(5_000);
+///     let response = host.http(&request)?.success(&request)?;
+///     let record: Json = response.read(&request)?;
+///     Ok(record["id"].to_string())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// What it asks for.
@@ -61,6 +78,34 @@ impl Request {
         }
     }
 
+    /// Reads.
+    pub fn get(url: impl Into<String>) -> Self {
+        Self::new(Method::Get, url)
+    }
+
+    /// Makes.
+    pub fn post(url: impl Into<String>) -> Self {
+        Self::new(Method::Post, url)
+    }
+
+    /// Replaces.
+    pub fn put(url: impl Into<String>) -> Self {
+        Self::new(Method::Put, url)
+    }
+
+    /// Removes.
+    pub fn delete(url: impl Into<String>) -> Self {
+        Self::new(Method::Delete, url)
+    }
+
+    /// Sets the milliseconds for connecting, for the first byte of the answer, and between two of
+    /// its bytes. The call as a whole has a bound of its own, the host's `call_ms_max`.
+    #[must_use]
+    pub fn timeout_ms(mut self, ms: u64) -> Self {
+        self.timeout_ms = ms;
+        self
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -70,9 +115,28 @@ impl Request {
 
     /// Sets a JSON body and its content type.
     #[must_use]
-    pub fn json(mut self, body: &Json) -> Self {
-        self.body = body.to_string().into_bytes();
-        self.header("content-type", "application/json")
+    pub fn json(self, body: &Json) -> Self {
+        self.body("application/json", body.to_string())
+    }
+
+    /// Sets a body and its content type.
+    #[must_use]
+    pub fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self.header("content-type", content_type)
+    }
+
+    /// The address without what may be secret in it: query and user.
+    fn place(&self) -> String {
+        let plain = self.url.split(['?', '#']).next().unwrap_or_default();
+        match plain.split_once("://") {
+            Some((scheme, rest)) => {
+                let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                let host = authority.rsplit('@').next().unwrap_or_default();
+                format!("{scheme}://{host}{path}")
+            }
+            None => plain.to_owned(),
+        }
     }
 }
 
@@ -97,6 +161,47 @@ impl Response {
     /// The body as JSON, `None` if it is none.
     pub fn json(&self) -> Option<Json> {
         serde_json::from_slice(&self.body).ok()
+    }
+
+    /// The body as text; what is not UTF-8 shows as U+FFFD.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// Whether the status is one of 200 to 299.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Itself if the status is one of 200 to 299, [`Response::failure`] otherwise.
+    pub fn success(self, to: &Request) -> Result<Self, Failure> {
+        if self.is_success() { Ok(self) } else { Err(self.failure(to)) }
+    }
+
+    /// What this status means for a job that cannot go on with it: another try may help where the
+    /// server says so (408, 425, 429) or has trouble of its own (500 and more, but not 501 and
+    /// 505); otherwise the same request will get the same answer. The words name request and status
+    /// and leave out the body and the query.
+    pub fn failure(&self, to: &Request) -> Failure {
+        let words = format!("{} {} answered {}", to.method, to.place(), self.status);
+        match self.status {
+            408 | 425 | 429 | 500 | 502..=504 | 506.. => Failure::Retry(words),
+            _ => Failure::Fatal(words),
+        }
+    }
+
+    /// The JSON body as `T`. That it is none, or another, is worth a try: what stands between may
+    /// have answered in the server's place.
+    pub fn read<T: DeserializeOwned>(&self, to: &Request) -> Result<T, Failure> {
+        serde_json::from_slice(&self.body).map_err(|why| {
+            // The reader quotes values, and an answer may hold secrets: kind and place will do.
+            let (kind, line) = (why.classify(), why.line());
+            let kind = match kind {
+                serde_json::error::Category::Data => "is not as expected",
+                _ => "is no JSON",
+            };
+            Failure::retry(format!("{} {}: the answer {kind} (line {line})", to.method, to.place()))
+        })
     }
 }
 
@@ -233,6 +338,48 @@ mod tests {
         let response = Response { status: 302, headers, body: Vec::new() };
         assert_eq!(response.header("location"), Some("x"));
         assert_eq!(response.header("other"), None);
+    }
+
+    #[test]
+    fn a_status_says_whether_another_try_can_help() {
+        let request = Request::get("http://me:hidden@dns:5/records/a?token=hidden");
+        let failure = |status| {
+            let response = Response { status, ..Response::default() };
+            response.success(&request).map(|it| it.status)
+        };
+        let words = |status| format!("GET http://dns:5/records/a answered {status}");
+        for status in [200, 204, 299] {
+            assert_eq!(failure(status), Ok(status));
+        }
+        for status in [302, 400, 401, 404, 409, 501, 505] {
+            assert_eq!(failure(status), Err(Failure::fatal(words(status))));
+        }
+        for status in [408, 425, 429, 500, 502, 503, 504, 599] {
+            assert_eq!(failure(status), Err(Failure::retry(words(status))));
+        }
+    }
+
+    #[test]
+    fn an_answer_of_another_form_is_worth_a_try_and_is_not_quoted() {
+        let request = Request::put("http://dns/records");
+        let read = |body: &str| {
+            let response = Response { status: 200, headers: Vec::new(), body: body.into() };
+            response.read::<Vec<u8>>(&request)
+        };
+        assert_eq!(read("[1]"), Ok(vec![1]));
+        for (body, kind) in [("<html>", "is no JSON"), ("{\"a\": 1}", "is not as expected")] {
+            let words = format!("PUT http://dns/records: the answer {kind} (line 1)");
+            assert_eq!(read(body), Err(Failure::retry(words)));
+        }
+    }
+
+    #[test]
+    fn a_body_comes_with_its_content_type() {
+        let request = Request::post("http://a").body("text/plain", "hello").timeout_ms(5);
+        assert_eq!((request.method, request.timeout_ms), (Method::Post, 5));
+        assert_eq!(request.headers, [("content-type".to_owned(), "text/plain".to_owned())]);
+        assert_eq!(request.body, b"hello");
+        assert_eq!(Request::delete("http://a").method, Method::Delete);
     }
 
     #[test]
