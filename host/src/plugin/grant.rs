@@ -50,6 +50,15 @@ pub trait GrantSource: fmt::Debug + Send + Sync {
 }
 
 impl PluginSettings {
+    /// The same with the grants of one plugin as they are now; nothing is asked for again.
+    ///
+    /// # Errors
+    /// Why its grants cannot be used.
+    pub fn fixed(&self, plugin: &str) -> Result<Self, String> {
+        let per_plugin = BTreeMap::from([(plugin.to_owned(), self.granted(plugin)?)]);
+        Ok(Self { per_plugin, source: None, ..self.clone() })
+    }
+
     /// The plugins that are spoken of.
     pub(super) fn named(&self) -> Vec<String> {
         let fixed = || self.per_plugin.keys().cloned().collect();

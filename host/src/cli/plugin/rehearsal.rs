@@ -57,13 +57,15 @@ impl Rehearsal {
     /// The file cannot be used, or there is no sandbox.
     pub(in crate::cli) async fn of(
         file: &Path,
-        mut settings: PluginSettings,
+        settings: PluginSettings,
         may_be_scripted: bool,
     ) -> Result<Self> {
         let alone =
             EngineSettings { instances_max: 1, reads_lines: true, ..EngineSettings::default() };
         let engine = Engine::new(&alone).context("cannot start the sandbox")?;
         let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let settings = settings.fixed(stem);
+        let mut settings = settings.map_err(|why| anyhow!("{}: {why}", shown(file)))?;
         let own = settings.per_plugin.entry(stem.to_owned()).or_default();
         if may_be_scripted && own.http.is_empty() {
             own.http.push(ANSWERED.to_owned());

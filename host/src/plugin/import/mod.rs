@@ -3,6 +3,7 @@
 //! Files, environment and sockets are linked because standard libraries and interpreters import them unasked. The
 //! former two are empty, and no socket reaches an address that was not granted.
 
+mod body;
 mod config;
 mod http;
 mod limit;

@@ -155,6 +155,14 @@ async fn describe(
     stem: &str,
     settings: Option<&PluginSettings>,
 ) {
+    let settings = match settings.map(|settings| settings.fixed(stem)).transpose() {
+        Ok(settings) => settings,
+        Err(why) => {
+            checkup.add("grants", Severity::Failure, line(&why, 4 * TEXT_BYTES_MAX));
+            return;
+        }
+    };
+    let settings = settings.as_ref();
     let mut enough = settings.cloned().unwrap_or_default();
     let imports = checkup.inspection.iter().flat_map(|inspection| &inspection.imports);
     let wants_http = imports.clone().any(|import| import.offer == Offer::Grant("http"));
@@ -238,6 +246,8 @@ fn grants(checkup: &mut Checkup, about: &About, stem: &str, config: &BTreeMap<St
                     (Severity::Ok, format!("asks for http to the host of its setting {key}"))
                 }
             },
+            "udp" | "tcp" => (Severity::Ok, format!("asks for {kind} to {value}")),
+            "secret" => (Severity::Ok, format!("asks for the secret {value}")),
             kind => {
                 let text = format!("asks for the grant \"{kind}\", which this host does not know");
                 (Severity::Need, text)
