@@ -173,16 +173,16 @@ fn a_trap_shows_file_and_line_where_the_component_has_them() -> Result<()> {
 #[test]
 fn a_prober_looks_at_a_subject() -> Result<()> {
     let bench = Bench::new()?;
-    bench.file("http_prober.wasm", std::fs::read(paths::handlers()?.join("http_prober.wasm"))?)?;
+    bench.guest("contrail_prober")?;
     let subject = json!({"kind": "virtual_network", "properties": {"fq_name": ["a", "b"]}});
     bench.file("subject.json", subject.to_string())?;
     let answers = json!([{"url": "http://analytics.test/*", "body": {"up": 1}}]);
     bench.file("http.json", answers.to_string())?;
-    let run = ["plugin", "run", "http_prober.wasm", "--subject", "subject.json"];
-    let config = ["--config", "http_prober.analytics_url=http://analytics.test"];
+    let run = ["plugin", "run", "contrail_prober.wasm", "--subject", "subject.json"];
+    let config = ["--config", "contrail_prober.analytics_url=http://analytics.test"];
     let all = [&run[..], &config, &["--answers", "http.json"]].concat();
     bench.stokehold(&all)?.with(0, &["probe: UP (", "http       GET http://analytics.test/"])?;
-    let none = bench.stokehold(&["plugin", "run", "http_prober.wasm"])?.with(2, &[])?;
+    let none = bench.stokehold(&["plugin", "run", "contrail_prober.wasm"])?.with(2, &[])?;
     ensure!(none.err.contains("is a prober: name what it is to look at"), "{}", none.err);
     Ok(())
 }

@@ -195,7 +195,12 @@ impl Asked {
     }
 }
 
-/// Keeps what was asked, and tells the operator where asked and given differ, and how to change that.
+/// Keeps what was asked with the plugin.
+pub(super) fn keep(said: &Described, plugin: &Plugin) {
+    plugin.asked.get_or_init(|| Asked::of(said));
+}
+
+/// Tells the operator where asked and given differ, and how to change that.
 pub(super) fn tell(said: &Described, plugin: &Plugin) {
     let stem = &*plugin.name;
     let most = said.grants.len().max(said.limits.len());

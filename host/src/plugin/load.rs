@@ -200,6 +200,7 @@ impl Candidate<'_> {
             Kind::Prober => describe_prober(&plugin, &component).await?,
         };
         self.check_described(&described, &plugin)?;
+        asked::keep(&described, &plugin);
         Ok((described, found))
     }
 

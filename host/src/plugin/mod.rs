@@ -3,8 +3,8 @@
 //! In reading order: the `engine` and its bounds, what a plugin is granted (`grant`), how a directory of files
 //! becomes workers and probers (`load`, with `cache` for compiled code and `asked` for what they want), one `call`
 //! of a worker and one `probe` of a prober, what guests may import (`import`), what is put into their requests
-//! (`inject`), what a file says without being run (`inspect`), and the contract in Rust (`bindings`, `convert`); a
-//! `witness` sees a call from beside.
+//! (`inject`), what a file says without being run (`inspect`), what changed between two states of a WIT (`compare`),
+//! and the contract in Rust (`bindings`, `convert`); a `witness` sees a call from beside.
 //! Nothing of a guest outlives a call, and no fault of a guest is more than a value here.
 
 mod asked;
@@ -12,6 +12,7 @@ mod backtrace;
 mod bindings;
 mod cache;
 mod call;
+mod compare;
 mod convert;
 mod engine;
 mod grant;
@@ -26,6 +27,7 @@ mod witness;
 pub use asked::{Asked, Standing, Wish, wishes};
 pub use backtrace::Frame;
 pub use call::{Answer, Call, Lookup, Worker};
+pub use compare::{Change, Effect, Wit, compare, read as read_wit};
 pub use engine::{Engine, EngineSettings};
 pub use grant::{
     AskedBounds, Bounds, GrantSource, InjectedSecret, PluginGrants, PluginSettings,

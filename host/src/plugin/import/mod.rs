@@ -1,8 +1,9 @@
 //! What a guest can reach while it is called: one file per import of the contract, and a narrow part of WASI.
 //!
 //! Files, environment and sockets are linked because standard libraries and interpreters import them unasked. The
-//! former two are empty; a socket is handed out where some address is granted.
+//! former two are empty, and no socket reaches an address that was not granted.
 
+mod body;
 mod config;
 mod http;
 mod limit;
@@ -238,7 +239,6 @@ pub(crate) fn for_watchers(plugin: &Plugin) -> wasmtime::Result<Linker<Guest>> {
     if !plugin.grants.http.is_empty() {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(l)?;
     }
-    sockets::link(l)?;
     types::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
     bindings::config::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
     bindings::log::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
@@ -259,5 +259,5 @@ fn wasi(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, Guest::filesystem)?;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, Guest::filesystem)?;
-    Ok(())
+    sockets::link(l)
 }

@@ -30,48 +30,19 @@ impl Watch {
     }
 
     /// Notes the head of its answer.
-    fn answered(&self, response: &Response<WasiBody>) {
+    pub(super) fn answered(&self, response: &Response<WasiBody>) {
         let headers = headers(response.headers());
         self.witness.head(self.number, Ok(response.status().as_u16()), headers);
     }
 
     /// Notes why there is no answer.
-    fn failed(&self, why: &Error) {
+    pub(super) fn failed(&self, why: &Error) {
         self.witness.head(self.number, Err(word(why)), Vec::new());
     }
 
     /// The body, every part of which is noted on its way.
-    fn tap(&self, side: Side, body: WasiBody) -> WasiBody {
+    pub(super) fn tap(&self, side: Side, body: WasiBody) -> WasiBody {
         Tap { body, watch: self.clone(), side }.boxed_unsync()
-    }
-}
-
-/// The request, seen on its way if somebody watches.
-pub(super) fn asked(watch: Option<&Watch>, request: Request<WasiBody>) -> Request<WasiBody> {
-    match watch {
-        Some(watch) => request.map(|body| watch.tap(Side::Request, body)),
-        None => request,
-    }
-}
-
-/// The answer, or why there is none, seen on its way if somebody watches.
-///
-/// # Errors
-/// That of `sent`.
-pub(super) fn answered(
-    watch: Option<&Watch>,
-    sent: Result<Response<WasiBody>, Error>,
-) -> Result<Response<WasiBody>, Error> {
-    let Some(watch) = watch else { return sent };
-    match sent {
-        Ok(response) => {
-            watch.answered(&response);
-            Ok(response.map(|body| watch.tap(Side::Answer, body)))
-        }
-        Err(why) => {
-            watch.failed(&why);
-            Err(why)
-        }
     }
 }
 
@@ -140,7 +111,8 @@ pub(super) async fn play(
         response = response.header(name, value);
     }
     let response = response.body(body).map_err(|_| Error::HttpProtocolError)?;
-    answered(Some(&watch), Ok(response))
+    watch.answered(&response);
+    Ok(response.map(|body| watch.tap(Side::Answer, body)))
 }
 
 /// A body on its way past a witness.
