@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use minisign_verify::{PublicKey, Signature};
+use minisign_verify::{Error, PublicKey, Signature};
 
 use super::convert::line;
 
@@ -93,9 +93,10 @@ impl Rules {
         if let Some(list) = &settings.digests {
             rules.digests = Some(Vec::new());
             for part in parts(list) {
-                let found = match is_digest(part) {
-                    true => vec![Digest { hex: part.to_ascii_lowercase(), name: None }],
-                    false => digests(part, &text(Path::new(part))?)?,
+                let found = if is_digest(part) {
+                    vec![Digest { hex: part.to_ascii_lowercase(), name: None }]
+                } else {
+                    digests(part, &text(Path::new(part))?)?
                 };
                 rules.digests.get_or_insert_default().extend(found);
             }
@@ -220,7 +221,6 @@ fn is_signed(
     if errors.len() < keys.len() {
         return Ok(());
     }
-    use minisign_verify::Error;
     let with = |error: fn(&Error) -> bool| errors.iter().any(error);
     Err(if with(|error| matches!(error, Error::InvalidSignature)) {
         format!("was changed after it was signed, or {name}.minisig is of another file")

@@ -127,10 +127,11 @@ fn whole(found: &Found, what: &str, said: Json, unused: &[String]) -> String {
 }
 
 fn left_over(unused: &[String]) -> String {
-    unused
-        .iter()
-        .map(|it| format!("note: nobody asked for the answer to {}\n", plain(it)))
-        .collect()
+    unused.iter().fold(String::new(), |mut text, it| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "note: nobody asked for the answer to {}", plain(it));
+        text
+    })
 }
 
 fn costs(seen: &Seen) -> String {
