@@ -103,9 +103,10 @@ async fn besiege(world: &World, round: u64) -> Result<()> {
 
 /// Bytes of the host's memory that are in the machine's.
 fn resident(host: &Host) -> Result<u64> {
-    let statm = fs::read_to_string(format!("/proc/{}/statm", host.0.id()))?;
-    let pages = statm.split_whitespace().nth(1).context("no resident pages")?;
-    Ok(pages.parse::<u64>()? * rustix::param::page_size() as u64)
+    let status = fs::read_to_string(format!("/proc/{}/status", host.0.id()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let text = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    Ok(text.context("no resident memory")?.parse::<u64>()? * 1024)
 }
 
 fn schemas() -> Result<Vec<u8>> {
