@@ -8,6 +8,7 @@ mod heat;
 mod hostile;
 mod hosts;
 mod kill;
+mod monitoring;
 mod process;
 mod replay;
 mod sandbox;

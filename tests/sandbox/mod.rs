@@ -10,7 +10,7 @@
 
 mod bounds;
 mod broken;
-mod component;
+pub(crate) mod component;
 mod kept;
 mod limits;
 mod network;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 
 use crate::plugin::{
-    AskedBounds, Bounds, GrantSource, InjectedSecret, PluginGrants, PluginSettings,
+    AskedBounds, Bounds, GrantSource, InjectedSecret, PluginGrants, PluginSettings, TrustSettings,
 };
 use crate::settings::{self, Injected, Plugin, Settings, Source};
 
@@ -22,6 +22,10 @@ pub(super) fn loading(settings: &Settings) -> PluginSettings {
     let source = Grants { folder: settings.handlers.clone(), said: settings.plugins.clone() };
     PluginSettings {
         bounds: bounds(settings),
+        trust: TrustSettings {
+            digests: settings.plugin_digests.clone(),
+            keys: settings.plugin_keys.clone(),
+        },
         cache_dir: Some(settings.cache.clone()),
         source: Some(Arc::new(source)),
         ..PluginSettings::default()

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
-use wasmtime::{Store, Trap, WasmBacktrace};
+use wasmtime::{Store, Trap};
 use wasmtime_wasi::I32Exit;
 
 use super::asked::{self, Asked, Wish};
+use super::backtrace;
 use super::bindings::worker::WorkerPre;
 use super::convert;
 use super::engine::Engine;
@@ -230,7 +231,7 @@ fn fault(error: &wasmtime::Error, guest: &Guest, bounds: &Bounds) -> Fault {
         return Fault::Breach(format!("it handed over more than {max} bytes at once"));
     }
     let mut text = trap.map_or(cause, ToString::to_string);
-    let frames = frames(error);
+    let frames = named(error);
     if !frames.is_empty() {
         text = format!("{text}, in {frames}");
     }
@@ -242,23 +243,9 @@ fn fault(error: &wasmtime::Error, guest: &Guest, bounds: &Bounds) -> Fault {
 }
 
 /// The innermost functions with a name, without the machinery of a panic.
-fn frames(error: &wasmtime::Error) -> String {
-    const MACHINERY: [&str; 8] = [
-        "abort",
-        "core::panicking",
-        "panic_abort",
-        "rust_panic",
-        "rustc::",
-        "std::panicking",
-        "std::process",
-        "std::sys",
-    ];
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return String::new() };
-    let shown = backtrace.to_string();
-    let names = shown.lines().filter_map(|line| {
-        let (_, name) = line.split_once('!')?;
-        let machinery = name.contains("__rust") || MACHINERY.iter().any(|m| name.starts_with(m));
-        (!machinery && !name.starts_with("<wasm function")).then(|| name.trim())
-    });
-    names.take(FRAMES_MAX).collect::<Vec<_>>().join(" < ")
+fn named(error: &wasmtime::Error) -> String {
+    let frames = backtrace::frames(error).into_iter();
+    let named = frames.filter(|frame| !frame.is_machinery() && !frame.function.is_empty());
+    let names: Vec<_> = named.map(|frame| frame.function).take(FRAMES_MAX).collect();
+    names.join(" < ")
 }

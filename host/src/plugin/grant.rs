@@ -20,11 +20,15 @@ mod site;
 pub(crate) use place::Place;
 pub(crate) use site::{Missing, Site};
 
+use super::provenance::TrustSettings;
+
 /// What all plugins of a directory are loaded with.
 #[derive(Clone, Debug, Default)]
 pub struct PluginSettings {
     /// For every plugin that has no bounds of its own.
     pub bounds: Bounds,
+    /// Which files are trusted at all.
+    pub trust: TrustSettings,
     /// Where compiled plugins are kept between starts; `None` compiles at every start.
     pub cache_dir: Option<PathBuf>,
     /// By file stem: `heat_worker`.

@@ -18,6 +18,7 @@ use super::engine::Engine;
 use super::grant::{Grants, PluginSettings};
 use super::import::{self, Guest};
 use super::probe::Prober;
+use super::provenance;
 use crate::domain::{Fault, HandlerName};
 
 /// The version of the contract this host speaks.
@@ -185,8 +186,9 @@ impl Candidate<'_> {
         check_name(stem)?;
         let bytes = read(self.file)?;
         check_format(&bytes)?;
-        let granted = self.settings.granted(stem)?;
         let digest = hex(&Sha256::digest(&bytes));
+        provenance::check(&self.settings.trust, self.file, &bytes, &digest)?;
+        let granted = self.settings.granted(stem)?;
         let bounds = self.settings.bounds.with(&granted.bounds);
         let grants = Grants::read(&granted)?;
         let plugin = Arc::new(Plugin::new(stem, digest, self.engine, grants, bounds));

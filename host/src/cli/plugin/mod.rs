@@ -8,6 +8,7 @@ use clap::Subcommand;
 use super::{Answer, flags, grants, load};
 use crate::plugin::PluginSettings;
 
+mod against;
 mod check;
 mod componentize;
 mod inspect;

@@ -13,6 +13,7 @@ use crate::domain::{
 };
 use crate::flow::clock;
 use crate::flow::scribe::{Scribe, Uncommitted};
+use crate::kafka::Kafka;
 use crate::plugin::{self, Lookup, Worker};
 use crate::settle::Closing;
 use crate::store::LeaseId;
@@ -35,12 +36,14 @@ pub(super) struct Call {
 pub(super) struct Tools {
     pub(super) scribe: Scribe,
     lookup: Arc<dyn Lookup>,
+    /// Where registrations are told, besides the store.
+    pub(super) outlet: Option<Arc<Kafka>>,
 }
 
 impl Tools {
-    pub(super) fn new(scribe: Scribe) -> Self {
+    pub(super) fn new(scribe: Scribe, outlet: Option<Arc<Kafka>>) -> Self {
         let lookup = Arc::new(StoreLookup(scribe.clone()));
-        Self { scribe, lookup }
+        Self { scribe, lookup, outlet }
     }
 
     /// Claims the job and calls its handler.
@@ -84,6 +87,17 @@ impl Tools {
             Ok(None)
         } else {
             self.registration(&call.posted.job.target).await
+        };
+        let registration = match registration {
+            Ok(registration) => {
+                let told = self.deliver(&call.posted.job, &answer, registration.as_ref()).await;
+                if let Err(why) = told {
+                    let outcome = Ok(Verdict::Failed(Failure::Retry(why)));
+                    return Came::Answered(Box::new(closing(&call, claim, outcome)));
+                }
+                Ok(registration)
+            }
+            Err(error) => Err(error),
         };
         Came::Answered(Box::new(match registration {
             Ok(registration) => Closing {

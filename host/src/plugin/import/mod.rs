@@ -1,7 +1,7 @@
 //! What a guest can reach while it is called: one file per import of the contract, and a narrow part of WASI.
 //!
 //! Files, environment and sockets are linked because standard libraries and interpreters import them unasked. The
-//! former two are empty, and a socket is handed out to who is granted some address.
+//! former two are empty, and no socket reaches an address that was not granted.
 
 mod body;
 mod config;

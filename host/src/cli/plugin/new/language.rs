@@ -7,11 +7,11 @@ use std::fmt;
 pub(super) enum Language {
     /// cargo and the target wasm32-wasip2.
     Rust,
-    /// Python 3.10 or later with venv; componentize-py comes from PyPI.
+    /// Python 3.10 or later with venv; componentize-py comes from `PyPI`.
     Python,
-    /// Node.js 20 or later with npm; componentize-js comes from npm.
+    /// `Node.js` 20 or later with npm; componentize-js comes from npm.
     Javascript,
-    /// make and Python 3 with venv; the compiler (zig cc, with a libc for WASI) comes from PyPI.
+    /// make and Python 3 with venv; the compiler (zig cc, with a libc for WASI) comes from `PyPI`.
     C,
 }
 

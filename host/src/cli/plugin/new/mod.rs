@@ -51,7 +51,7 @@ fn languages() -> String {
         let word = value.as_ref().map_or("", |value| value.get_name());
         format!("{word:<12}{}\n", language.needs())
     };
-    Language::value_variants().iter().map(line).collect()
+    Language::value_variants().iter().map(line).collect::<Vec<_>>().concat()
 }
 
 fn made(folder: &Path, name: &str, language: Language) -> String {
