@@ -75,7 +75,7 @@ pub(super) fn compare(asked: &Asked, granted: &Grants, bounds: &Bounds) -> Vec<W
         }
     }
     rows.extend(unasked(asked, "config", granted.config.keys()));
-    rows.extend(unasked(asked, "secret", granted.secrets.iter()));
+    rows.extend(unasked(asked, "secret", granted.secrets.keys()));
     rows.extend(asked.limits.iter().take(ASKED_MAX).map(|limit| limit_row(limit, bounds)));
     rows
 }
@@ -154,7 +154,7 @@ fn config(key: &str, granted: &Grants) -> Wish {
 }
 
 fn secret(name: &str, granted: &Grants) -> Wish {
-    if granted.secrets.iter().any(|own| own == name) {
+    if granted.secrets.contains_key(name) {
         return Wish::new("secret", name, Standing::Granted);
     }
     let name = line(name, TEXT_BYTES_MAX);

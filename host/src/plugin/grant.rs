@@ -216,8 +216,8 @@ pub(crate) struct Grants {
     pub(crate) udp: Vec<Place>,
     pub(crate) tcp: Vec<Place>,
     pub(crate) config: BTreeMap<String, String>,
-    /// The names of its secrets.
-    pub(crate) secrets: Vec<String>,
+    /// Its secrets, for who compares names and who masks values.
+    pub(crate) secrets: BTreeMap<String, String>,
     /// What the host adds to its requests, in this order.
     pub(crate) injections: Vec<Arc<dyn Injection>>,
     /// Where it trusts authorities of its own; otherwise the engine's client.
@@ -236,12 +236,13 @@ impl Grants {
         let client = client.map_err(|why| format!("cannot use its http_ca_file: {why:#}"))?;
         // Also without any: a placeholder that nobody fills in is refused, not sent.
         let injections: Vec<Arc<dyn Injection>> = vec![Arc::new(Secrets::read(&granted.secrets)?)];
+        let secrets = granted.secrets.iter();
         Ok(Self {
             http,
             udp: places("udp", &granted.udp)?,
             tcp: places("tcp", &granted.tcp)?,
             config: granted.config.clone(),
-            secrets: granted.secrets.keys().cloned().collect(),
+            secrets: secrets.map(|(name, secret)| (name.clone(), secret.value.clone())).collect(),
             injections,
             client,
         })

@@ -208,7 +208,7 @@ impl Witness {
     }
 }
 
-/// What must not stand in a recording: the values of settings that are called like secrets.
+/// What must not stand in a recording: secrets, and the values of settings that are called like such.
 fn secrets(grants: &Grants) -> Vec<String> {
     let secret = |name: &str| {
         let name = name.to_ascii_lowercase();
@@ -216,6 +216,7 @@ fn secrets(grants: &Grants) -> Vec<String> {
     };
     let config = grants.config.iter().filter(|(name, _)| secret(name));
     let mut values: Vec<_> = config.map(|(_, value)| value.clone()).collect();
+    values.extend(grants.secrets.values().cloned());
     values.retain(|value| value.len() >= SECRET_BYTES_MIN);
     // The longest first: one may be a part of another.
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
@@ -303,12 +304,17 @@ mod tests {
         let config =
             [("keystone_password", "opensesame"), ("heat_url", "http://a"), ("token", "x")];
         let config = config.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let grants = Grants { config, ..Grants::default() };
+        let secrets = [("key".to_owned(), "alibaba".to_owned())].into();
+        let grants = Grants { config, secrets, ..Grants::default() };
         let witness = Witness::new(1000);
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let number =
             witness.begin("GET", "http://a/?p=opensesame", vec![header("x-auth-token", "t")]);
-        witness.body(number, Side::Request, br#"{"password": "opensesame", "x": 1}"#);
+        witness.body(
+            number,
+            Side::Request,
+            br#"{"password": "opensesame", "y": "alibaba", "x": 1}"#,
+        );
         let headers = vec![header("set-cookie", "c"), header("x-echo", "<opensesame>")];
         witness.head(number, Ok(200), headers);
         witness.body(number, Side::Answer, &[0xff]);
@@ -318,7 +324,7 @@ mod tests {
         assert!(!shown.contains("opensesame"), "{shown}");
         let exchange = &seen.exchanges[0];
         assert_eq!(exchange.url, "http://a/?p=***");
-        assert_eq!(exchange.request.body, br#"{"password": "***", "x": 1}"#);
+        assert_eq!(exchange.request.body, br#"{"password": "***", "y": "***", "x": 1}"#);
         assert_eq!(
             exchange.answer.headers,
             [header("set-cookie", "***"), header("x-echo", "<***>")]
