@@ -18,7 +18,7 @@ use crate::plugin::asked::{more, not_granted};
 use crate::plugin::call::Plugin;
 use crate::plugin::convert::line;
 use crate::plugin::grant::Missing;
-use crate::plugin::inject::{Next, Outgoing, Refused, target};
+use crate::plugin::inject::{Next, Outgoing, target};
 use crate::plugin::witness::{Side, Witness};
 
 pub(super) type Sending = dyn Future<Output = Result<Sent, Error>> + Send;
@@ -216,10 +216,8 @@ impl Sender {
         let grants = &self.plugin.grants;
         let mut outgoing = asked.clone();
         for injection in &grants.injections {
-            injection.prepare(&mut outgoing).await.map_err(|Refused(why)| {
-                self.refusals.tell(Refusal::Injection, |stem| {
-                    format!("{why} under [plugins.{stem}] in stokehold.toml")
-                });
+            injection.prepare(&mut outgoing).await.map_err(|refused| {
+                self.refusals.tell(Refusal::Injection, |stem| refused.told(stem));
                 Error::HttpRequestDenied
             })?;
         }
@@ -261,3 +259,6 @@ impl Sender {
         Error::DestinationIpProhibited
     }
 }
+
+#[cfg(test)]
+mod tests;
