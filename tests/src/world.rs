@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use stokehold::domain::Schemas;
 use stokehold::flow::{self, House, Pace};
 use stokehold::plugin::{
-    self, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings,
+    self, Bounds, Engine, EngineSettings, Keystone, Loaded, PluginGrants, PluginSettings,
 };
 use stokehold::store::embedded::{Embedded, Options, Role};
 use stokehold::store::{Event, Outcome, Store, Txn, Write};
@@ -37,6 +37,10 @@ pub struct Setup {
     pub pace: Pace,
     /// Config of `heat_worker`; without `heat_url` it talks to the simulated Heat.
     pub heat_config: BTreeMap<String, String>,
+    /// Who logs in for `heat_worker` at OpenStack.
+    pub keystone: Option<Keystone>,
+    /// Certificate authorities in PEM that `heat_worker` trusts instead of the machine's.
+    pub heat_ca: Option<String>,
     /// How long anything may take before the test gives up.
     pub patience: Duration,
     /// Bounds of every call.
@@ -66,6 +70,8 @@ impl Setup {
             heat: HeatOptions::default(),
             pace,
             heat_config,
+            keystone: None,
+            heat_ca: None,
             patience: PATIENCE,
             bounds: Bounds::default(),
         })
@@ -240,6 +246,12 @@ impl World {
         let authority = |url: &str| url.split('/').nth(2).unwrap_or_default().to_owned();
         let mut heat = PluginGrants { http: vec![authority(heat_url)], ..PluginGrants::default() };
         heat.config.clone_from(&self.setup.heat_config);
+        heat.keystone.clone_from(&self.setup.keystone);
+        heat.http_ca.clone_from(&self.setup.heat_ca);
+        if heat.keystone.is_some() {
+            // The login is the one thing it needs.
+            heat.http.clear();
+        }
         heat.config.insert("heat_url".into(), heat_url.clone());
         let mut prober =
             PluginGrants { http: vec![authority(&analytics_url)], ..PluginGrants::default() };

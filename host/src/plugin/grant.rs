@@ -12,6 +12,7 @@ use http::Method;
 use http::uri::Scheme;
 
 use super::inject::{Injection, Secrets};
+use super::keystone::{Keystone, Tokens};
 use crate::http_client::{HttpClient, Reach};
 
 mod place;
@@ -77,6 +78,8 @@ pub struct PluginGrants {
     pub config: BTreeMap<String, String>,
     /// What is put into its requests and never shown to it, by name.
     pub secrets: BTreeMap<String, InjectedSecret>,
+    /// Who logs in for it at OpenStack.
+    pub keystone: Option<Keystone>,
     /// Its own bounds where they differ from everybody's.
     pub bounds: AskedBounds,
 }
@@ -113,6 +116,7 @@ impl fmt::Debug for PluginGrants {
             .field("tcp", &self.tcp)
             .field("config", &self.config.keys().collect::<Vec<_>>())
             .field("secrets", &self.secrets)
+            .field("keystone", &self.keystone)
             .field("bounds", &self.bounds)
             .finish()
     }
@@ -205,6 +209,8 @@ pub(crate) struct Grants {
     pub(crate) config: BTreeMap<String, String>,
     /// The names of its secrets.
     pub(crate) secrets: Vec<String>,
+    /// Who logs in for it at OpenStack.
+    keystone: Option<Keystone>,
     /// What the host adds to its requests, in this order.
     pub(crate) injections: Vec<Arc<dyn Injection>>,
     /// Where it trusts authorities of its own; otherwise the engine's client.
@@ -222,13 +228,18 @@ impl Grants {
         let client = granted.http_ca.as_deref().map(HttpClient::trusting).transpose();
         let client = client.map_err(|why| format!("cannot use its http_ca_file: {why:#}"))?;
         // Also without any: a placeholder that nobody fills in is refused, not sent.
-        let injections: Vec<Arc<dyn Injection>> = vec![Arc::new(Secrets::read(&granted.secrets)?)];
+        let mut injections: Vec<Arc<dyn Injection>> =
+            vec![Arc::new(Secrets::read(&granted.secrets)?)];
+        if let Some(keystone) = &granted.keystone {
+            injections.push(Arc::new(Tokens::new(keystone.clone(), client.clone())?));
+        }
         Ok(Self {
             http,
             udp: places("udp", &granted.udp)?,
             tcp: places("tcp", &granted.tcp)?,
             config: granted.config.clone(),
             secrets: granted.secrets.keys().cloned().collect(),
+            keystone: granted.keystone.clone(),
             injections,
             client,
         })
@@ -236,7 +247,7 @@ impl Grants {
 
     /// Whether there is a host it may send any request to.
     pub(crate) fn allows(&self, host: &str, port: u16) -> bool {
-        self.http.iter().any(|site| site.is(host, port))
+        self.http.iter().any(|site| site.is(host, port)) || self.serves(host, port)
     }
 
     /// How far a request may go.
@@ -250,6 +261,10 @@ impl Grants {
         host: &str,
         port: u16,
     ) -> Result<Reach, Missing> {
+        if *scheme == Scheme::HTTP && self.serves(host, port) {
+            // Where it really goes is decided when it is sent.
+            return Ok(Reach::Afar);
+        }
         let mut missing = Missing::Host;
         let mut reach = None;
         for site in &self.http {
@@ -260,6 +275,11 @@ impl Grants {
             }
         }
         reach.ok_or(missing)
+    }
+
+    /// Whether it is the name of a service at OpenStack that it may ask.
+    fn serves(&self, host: &str, port: u16) -> bool {
+        self.keystone.as_ref().is_some_and(|keystone| keystone.serves(host, port))
     }
 
     /// Whether it may use sockets at all.

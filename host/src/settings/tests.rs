@@ -99,7 +99,10 @@ fn a_refusal_names_source_and_key_and_says_what_is_allowed() {
         ("plugins = 1", "s.toml: plugins must be tables, as [plugins.heat_worker]"),
         ("plugins.heat = 1", "s.toml: plugins.heat must be a table, as [plugins.heat]"),
         ("[plugins.Heat]", "s.toml: plugins.Heat: \"Heat\" is no name of a plugin"),
-        ("[plugins.a]\nhtp = []", "s.toml: plugins.a.htp: unknown key; known are http, http_ca_file,"),
+        (
+            "[plugins.a]\nhtp = []",
+            "s.toml: plugins.a.htp: unknown key; known are http, http_ca_file,",
+        ),
         ("[plugins.a]\nhttp = \"b:1\"", "plugins.a.http: must be a list of hosts"),
         ("[plugins.a]\nhttp = [1]", "plugins.a.http: must be a list of hosts"),
         ("[plugins.a]\nhttp = [\"b\"]", "\"b\" is no host:port, as 127.0.0.1:8004"),

@@ -31,7 +31,9 @@ async fn prepared(
     headers: &[(&str, &str)],
 ) -> Result<Vec<String>, String> {
     let mut outgoing = outgoing(method, uri, headers);
-    secrets.prepare(&mut outgoing).await.map_err(|Refused(why)| why)?;
+    secrets.prepare(&mut outgoing).await.map_err(|why| match why {
+        Withheld::Refused(Refused(why)) | Withheld::Trouble(why) => why,
+    })?;
     let all = outgoing.parts.headers.iter();
     Ok(all.map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect())
 }

@@ -158,6 +158,8 @@ fn failed(code: &ErrorCode) -> HttpError {
         ErrorCode::ConnectionTerminated | ErrorCode::HttpResponseIncomplete => {
             trouble("the connection broke off")
         }
+        // The host's own words.
+        ErrorCode::InternalError(Some(why)) => trouble(why),
         other => trouble(&format!("{other:?}")),
     }
 }
