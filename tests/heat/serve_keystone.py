@@ -1,10 +1,10 @@
 """A genuine OpenStack Keystone for the tests, in one process on loopback.
 
-    python serve_keystone.py --dir SCRATCH [--port 0] [--cert CERT.pem --key KEY.pem] [--token-s 3600]
+    python serve_keystone.py --dir SCRATCH [--port 0] [--cert CERT.pem --key KEY.pem]
 
-The first line of its output is `ready http://127.0.0.1:PORT/v3`, with https where there is a certificate. Its
-administrator is `admin` with the password of the variable STOKEHOLD_KEYSTONE_PASSWORD. Everything it keeps is under
-SCRATCH (SQLite, Fernet keys). It ends when its standard input does.
+It says `ready http://127.0.0.1:PORT/v3` when it is, and before that, with a certificate, `safe https://…` where it is
+to be had by TLS. Its administrator is `admin` with the password of the variable STOKEHOLD_KEYSTONE_PASSWORD.
+Everything it keeps is under SCRATCH (SQLite, Fernet keys). It ends when its standard input does.
 """
 import argparse
 import os
@@ -16,7 +16,7 @@ import threading
 from wsgiref import simple_server
 
 
-def settings(args, scratch):
+def settings(scratch):
     """What keystone.conf says, section by section."""
     return {
         'DEFAULT': {'log_file': scratch / 'keystone.log', 'insecure_debug': True},
@@ -28,15 +28,15 @@ def settings(args, scratch):
         'identity': {'password_hash_algorithm': 'scrypt'},
         'oslo_messaging_notifications': {'driver': 'noop'},
         'fernet_receipts': {'key_repository': scratch / 'fernet-keys'},
-        'token': {'provider': 'fernet', 'expiration': args.token_s},
+        'token': {'provider': 'fernet'},
     }
 
 
-def write(args, scratch):
+def write(scratch):
     """Writes keystone.conf and the keys."""
     from cryptography.fernet import Fernet
     lines = []
-    for section, values in settings(args, scratch).items():
+    for section, values in settings(scratch).items():
         lines += [f'[{section}]', *(f'{key} = {value}' for key, value in values.items())]
     conf = scratch / 'keystone.conf'
     conf.write_text('\n'.join(lines) + '\n')
@@ -106,21 +106,22 @@ def main():
     parser.add_argument('--port', type=int, default=0)
     parser.add_argument('--cert')
     parser.add_argument('--key')
-    parser.add_argument('--token-s', type=int, default=3600)
     args = parser.parse_args()
     # Keystone reads them, too.
     del sys.argv[1:]
     scratch = args.dir.resolve()
     scratch.mkdir(parents=True, exist_ok=True)
     server = simple_server.make_server('127.0.0.1', args.port, None, Server, Silent)
-    scheme = 'http'
+    url = f'http://127.0.0.1:{server.server_port}/v3'
+    application = start(write(scratch), url)
+    server.set_app(application)
     if args.cert:
-        scheme = 'https'
+        safe = simple_server.make_server('127.0.0.1', 0, application, Server, Silent)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(args.cert, args.key)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    url = f'{scheme}://127.0.0.1:{server.server_port}/v3'
-    server.set_app(start(write(args, scratch), url))
+        safe.socket = context.wrap_socket(safe.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=safe.serve_forever, daemon=True).start()
+        print(f'safe https://127.0.0.1:{safe.server_port}/v3', flush=True)
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     print(f'ready {url}', flush=True)
     server.serve_forever()

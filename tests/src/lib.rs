@@ -9,4 +9,5 @@ pub mod paths;
 pub mod proxy;
 pub mod random;
 pub mod real_heat;
+pub mod real_keystone;
 pub mod world;

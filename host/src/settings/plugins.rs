@@ -113,10 +113,11 @@ pub fn own_file(name: &str, file: &str, text: &str, said: Plugin) -> Result<Plug
 }
 
 /// What the project's tests are told by; it says nothing to a host, and is no mistake either.
-const OF_TESTS: [&str; 5] = [
+const OF_TESTS: [&str; 6] = [
     "STOKEHOLD_ETCD",
     "STOKEHOLD_HEAT_URL",
     "STOKEHOLD_HEAT_VENV",
+    "STOKEHOLD_KEYSTONE_VENV",
     "STOKEHOLD_ROUNDS",
     "STOKEHOLD_SEED",
 ];

@@ -56,8 +56,9 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
     });
     match breadth {
         Breadth::All => {
-            let (mut heat, mut etcd) = (None, None);
-            step("real Heat", &mut || real_heat(&mut heat));
+            let (mut heat, mut keystone, mut etcd) = (None, None, None);
+            step("real Heat", &mut || real(&heat::HEAT, &mut heat));
+            step("real Keystone", &mut || real(&heat::KEYSTONE, &mut keystone));
             step("real etcd", &mut || real_etcd(&mut etcd));
             // The tests start these; with all targets at once nothing is compiled for two feature sets.
             let programs = ["build", "--workspace", "--all-targets", "--quiet"];
@@ -65,7 +66,8 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
             step("tests", &mut || {
                 let mut cargo = cargo();
                 cargo.args(["test", "--workspace", "--no-fail-fast"]);
-                cargo.envs(heat.iter().map(|place| (heat::VARIABLE, place)));
+                cargo.envs(heat.iter().map(|place| (heat::HEAT.variable, place)));
+                cargo.envs(keystone.iter().map(|place| (heat::KEYSTONE.variable, place)));
                 cargo.envs(etcd.iter().map(|program| (etcd::VARIABLE, program)));
                 tests(&mut cargo)
             });
@@ -105,19 +107,18 @@ fn summary(steps: &[Step]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The Heat that the tests use: the environment's, one made before, or – where nothing may be left out – a new one.
-fn real_heat(place: &mut Option<PathBuf>) -> Result<String> {
-    let given = |name: &str| std::env::var_os(name).is_some();
-    if given(heat::VARIABLE) || given("STOKEHOLD_HEAT_URL") {
+/// The service that the tests use: the environment's, one made before, or – where nothing may be left out – a new one.
+fn real(service: &heat::Service, place: &mut Option<PathBuf>) -> Result<String> {
+    if std::env::var_os(service.variable).is_some() {
         return Ok("as the environment says".to_owned());
     }
-    *place = heat::present()?;
+    *place = service.present()?;
     if place.is_none() && std::env::var("CI").as_deref() == Ok("true") {
-        *place = Some(heat::install()?);
+        *place = Some(service.install()?);
     }
     Ok(match place {
         Some(_) => String::new(),
-        None => "not run: there is none; `cargo xtask heat` gets it".to_owned(),
+        None => format!("not run: there is none; `cargo xtask {}` gets it", service.name),
     })
 }
 
