@@ -123,6 +123,12 @@ settings! {
     handlers: PathBuf = "./handlers", Form::Text;
     /// Folder for compiled plugins; private, may be removed at any time.
     cache: PathBuf = "./stokehold-cache", Form::Text;
+    /// SHA-256 digests of the plugins that may be loaded: a file as `sha256sum` writes it, or digests with commas.
+    /// Empty: any plugin.
+    plugin_digests: Option<String> = "", Form::Text;
+    /// Public keys of minisign, as files or in base64, with commas. A plugin then needs `<name>.wasm.minisig` beside
+    /// it, made with one of them. Empty: no signature is asked for.
+    plugin_keys: Option<String> = "", Form::Text;
     /// Gohan's schemas: a file, or the address of Gohan. Empty: those an earlier run stored.
     schemas: Option<SchemaSource> = "", Form::Text;
     /// Token for Gohan, sent as `X-Auth-Token` when the schemas are fetched.

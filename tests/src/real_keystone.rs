@@ -167,8 +167,8 @@ impl RealKeystone {
     pub async fn revoke(&self, user: &User) -> Result<()> {
         for enabled in [false, true] {
             let body = json!({"user": {"enabled": enabled}});
-            let reply = self.admin.send("PATCH", &format!("/users/{}", user.id), Some(&body));
-            told(&reply.await?)?;
+            let path = format!("/users/{}", user.id);
+            told(&self.admin.send("PATCH", &path, Some(&body)).await?)?;
         }
         Ok(())
     }

@@ -45,6 +45,8 @@ pub struct Setup {
     pub patience: Duration,
     /// Bounds of every call.
     pub bounds: Bounds,
+    /// What plugins are granted that the world does not know.
+    pub granted: BTreeMap<String, PluginGrants>,
 }
 
 impl Setup {
@@ -74,6 +76,7 @@ impl Setup {
             heat_ca: None,
             patience: PATIENCE,
             bounds: Bounds::default(),
+            granted: BTreeMap::new(),
         })
     }
 }
@@ -256,7 +259,9 @@ impl World {
         let mut prober =
             PluginGrants { http: vec![authority(&analytics_url)], ..PluginGrants::default() };
         prober.config.insert("analytics_url".into(), analytics_url);
-        BTreeMap::from([("heat_worker".to_owned(), heat), ("http_prober".to_owned(), prober)])
+        let mut all = self.setup.granted.clone();
+        all.extend([("heat_worker".to_owned(), heat), ("http_prober".to_owned(), prober)]);
+        all
     }
 
     /// How the next host is started.

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::plugin::{
     self, AskedBounds, Bounds, GrantSource, Hidden, InjectedSecret, PluginGrants, PluginSettings,
+    TrustSettings,
 };
 use crate::settings::{self, Identity, Injected, Keystone, Plugin, Scope, Settings, Source};
 
@@ -22,6 +23,10 @@ pub(super) fn loading(settings: &Settings) -> PluginSettings {
     let source = Grants { folder: settings.handlers.clone(), said: settings.plugins.clone() };
     PluginSettings {
         bounds: bounds(settings),
+        trust: TrustSettings {
+            digests: settings.plugin_digests.clone(),
+            keys: settings.plugin_keys.clone(),
+        },
         cache_dir: Some(settings.cache.clone()),
         source: Some(Arc::new(source)),
         ..PluginSettings::default()

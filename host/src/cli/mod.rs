@@ -25,6 +25,7 @@ mod load;
 mod logging;
 mod place;
 mod plain;
+mod plugin;
 mod run;
 mod status;
 mod watch;
@@ -77,6 +78,8 @@ enum Command {
     Leader(leader::Args),
     /// Look for what is wrong with settings, store, hosts, plugins and network, and say what to do.
     Doctor(doctor::Args),
+    /// Check, inspect and try out a plugin's file.
+    Plugin(plugin::Args),
 }
 
 /// What the program answers to its caller.
@@ -124,6 +127,7 @@ fn perform(command: Command) -> Result<Answer> {
             Command::Status(args) => status::status(args).await,
             Command::Leader(args) => leader::leader(args).await,
             Command::Doctor(args) => doctor::doctor(args).await,
+            Command::Plugin(args) => plugin::plugin(args).await,
         }
     });
     // A question to a name server or a disk that hangs cannot be called back.

@@ -1,19 +1,21 @@
 //! One call of a worker: a fresh instance, everything bounded, and whatever goes wrong is a `Fault`.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
-use wasmtime::{Store, Trap, WasmBacktrace};
+use wasmtime::{Store, Trap};
 use wasmtime_wasi::I32Exit;
 
 use super::asked::{self, Asked, Wish};
+use super::backtrace;
 use super::bindings::worker::WorkerPre;
 use super::convert;
 use super::engine::Engine;
 use super::grant::{Bounds, Grants};
 use super::import::{Guest, Work};
+use super::witness::{Noted, Witness};
 use crate::domain::{
     Fault, Handler, Json, Posted, Report, ResourceRef, Stack, TemplateId, Verdict,
 };
@@ -138,10 +140,19 @@ impl Worker {
     /// Lets the handler work on a job. If too many calls are under way it waits for a place; the deadline counts
     /// from when it has one.
     pub async fn handle(&self, call: Call) -> Answer {
+        self.handle_before(call, None).await
+    }
+
+    /// The same with a witness beside it.
+    pub async fn handle_before(&self, mut call: Call, witness: Option<&Arc<Witness>>) -> Answer {
+        if let Some(witness) = witness {
+            let witness = Arc::clone(witness);
+            call.lookup = Arc::new(Noted { lookup: call.lookup, witness });
+        }
         let job = convert::job(&call);
         let checkpoint = call.checkpoint.map(|checkpoint| checkpoint.to_string());
         let bounds = &self.plugin.bounds;
-        let guest = Guest::working(&self.plugin, Work::new(call.job, call.lookup));
+        let guest = Guest::working(&self.plugin, Work::new(call.job, call.lookup)).seen_by(witness);
         let (outcome, report) = run(&self.plugin, guest, bounds.call_ms_max, async |store| {
             let worker = self.pre.instantiate_async(&mut *store).await?;
             let handler = worker.stokehold_worker_handler();
@@ -187,7 +198,14 @@ pub(super) async fn run<T>(
     let hostcall_bytes = plugin.bounds.report_bytes_max.saturating_add(HOSTCALL_BYTES);
     store.set_hostcall_fuel(usize::try_from(hostcall_bytes).unwrap_or(usize::MAX));
     let limit = Duration::from_millis(ms_max);
-    let outcome = match tokio::time::timeout(limit, call(&mut store)).await {
+    let began = Instant::now();
+    let ended = tokio::time::timeout(limit, call(&mut store)).await;
+    if let Some(witness) = store.data().witness() {
+        let error = ended.as_ref().ok().and_then(|answer| answer.as_ref().err());
+        let memory_bytes = store.data().limiter.memory_bytes();
+        witness.end(&plugin.grants, began.elapsed(), memory_bytes, error);
+    }
+    let outcome = match ended {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(fault(&error, store.data(), &plugin.bounds)),
         Err(_) => Err(Fault::Deadline { call_ms_max: ms_max }),
@@ -213,7 +231,7 @@ fn fault(error: &wasmtime::Error, guest: &Guest, bounds: &Bounds) -> Fault {
         return Fault::Breach(format!("it handed over more than {max} bytes at once"));
     }
     let mut text = trap.map_or(cause, ToString::to_string);
-    let frames = frames(error);
+    let frames = named(error);
     if !frames.is_empty() {
         text = format!("{text}, in {frames}");
     }
@@ -225,23 +243,9 @@ fn fault(error: &wasmtime::Error, guest: &Guest, bounds: &Bounds) -> Fault {
 }
 
 /// The innermost functions with a name, without the machinery of a panic.
-fn frames(error: &wasmtime::Error) -> String {
-    const MACHINERY: [&str; 8] = [
-        "abort",
-        "core::panicking",
-        "panic_abort",
-        "rust_panic",
-        "rustc::",
-        "std::panicking",
-        "std::process",
-        "std::sys",
-    ];
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return String::new() };
-    let shown = backtrace.to_string();
-    let names = shown.lines().filter_map(|line| {
-        let (_, name) = line.split_once('!')?;
-        let machinery = name.contains("__rust") || MACHINERY.iter().any(|m| name.starts_with(m));
-        (!machinery && !name.starts_with("<wasm function")).then(|| name.trim())
-    });
-    names.take(FRAMES_MAX).collect::<Vec<_>>().join(" < ")
+fn named(error: &wasmtime::Error) -> String {
+    let frames = backtrace::frames(error).into_iter();
+    let named = frames.filter(|frame| !frame.is_machinery() && !frame.function.is_empty());
+    let names: Vec<_> = named.map(|frame| frame.function).take(FRAMES_MAX).collect();
+    names.join(" < ")
 }

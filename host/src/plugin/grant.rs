@@ -21,11 +21,15 @@ mod site;
 pub(crate) use place::Place;
 pub(crate) use site::{Missing, Site};
 
+use super::provenance::TrustSettings;
+
 /// What all plugins of a directory are loaded with.
 #[derive(Clone, Debug, Default)]
 pub struct PluginSettings {
     /// For every plugin that has no bounds of its own.
     pub bounds: Bounds,
+    /// Which files are trusted at all.
+    pub trust: TrustSettings,
     /// Where compiled plugins are kept between starts; `None` compiles at every start.
     pub cache_dir: Option<PathBuf>,
     /// By file stem: `heat_worker`.
@@ -281,11 +285,6 @@ impl Grants {
     fn serves(&self, host: &str, port: u16) -> bool {
         self.keystone.as_ref().is_some_and(|keystone| keystone.serves(host, port))
     }
-
-    /// Whether it may use sockets at all.
-    pub(crate) fn has_sockets(&self) -> bool {
-        !self.udp.is_empty() || !self.tcp.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -301,7 +300,7 @@ mod tests {
     #[test]
     fn nothing_is_granted_by_default() {
         let granted = grants(&[]).unwrap();
-        assert!(!granted.allows("heat", 80) && !granted.has_sockets());
+        assert!(!granted.allows("heat", 80) && granted.udp.is_empty() && granted.tcp.is_empty());
         assert!(granted.client.is_none() && granted.secrets.is_empty());
         let why = granted.admit(&Scheme::HTTP, &Method::GET, "heat", 80);
         assert_eq!(why, Err(Missing::Host));

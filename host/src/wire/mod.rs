@@ -14,9 +14,11 @@ mod content;
 mod document;
 
 mod applied;
+mod exchange;
 mod job;
 mod presence;
 mod python;
+mod recording;
 mod registration;
 mod resource;
 mod stack;
@@ -33,7 +35,9 @@ mod envelope;
 
 pub use content::{read, spell};
 pub use envelope::{event, fact, transaction};
+pub use exchange::{read_answers, spell_answers};
 pub use python::python_json;
+pub use recording::{overlay_params, read_recording, spell_recording};
 pub use resource::BODY_DEPTH_MAX;
 
 /// Something that has no spelling in the store; nothing was written.

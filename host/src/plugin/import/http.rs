@@ -17,6 +17,7 @@ use tokio::time::Sleep;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::refusals::{Refusal, Refusals};
+use super::script::{self, Watch};
 use crate::http_client::{self, Astray, Limits, Near, Reach, SendError};
 use crate::plugin::asked::{more, not_granted};
 use crate::plugin::call::Plugin;
@@ -24,8 +25,9 @@ use crate::plugin::convert::line;
 use crate::plugin::grant::Missing;
 use crate::plugin::inject::{Next, Note, Outgoing, Refused, Withheld, target};
 use crate::plugin::keystone::PSEUDO;
+use crate::plugin::witness::{Side, Witness};
 
-type Sending = dyn Future<Output = Result<Sent, Error>> + Send;
+pub(super) type Sending = dyn Future<Output = Result<Sent, Error>> + Send;
 type Sent = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
 
 /// Bytes of a body that a guest may hand over at once.
@@ -45,6 +47,7 @@ pub(super) struct Gate {
     requests_left: u64,
     in_flight: Arc<Semaphore>,
     refusals: Arc<Refusals>,
+    witness: Option<Arc<Witness>>,
 }
 
 impl Gate {
@@ -55,7 +58,13 @@ impl Gate {
             requests_left: plugin.bounds.http_requests_max,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
             refusals: Arc::clone(refusals),
+            witness: None,
         }
+    }
+
+    /// Lets a witness see every request, and answer it if it has a script.
+    pub(super) fn show(&mut self, witness: &Arc<Witness>) {
+        self.witness = Some(Arc::clone(witness));
     }
 
     /// How far the request may go.
@@ -118,7 +127,16 @@ impl WasiHttpHooks for Gate {
         options: Option<RequestOptions>,
         _done: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<Sending> {
+        if let Some(witness) = self.witness.clone().filter(|witness| witness.is_scripted()) {
+            // What a script answers reaches nobody, so that nobody has to grant it.
+            let plugin = Arc::clone(&self.plugin);
+            return Box::new(async move {
+                let response = script::play(&plugin, &witness, request).await?;
+                Ok((response, done()))
+            });
+        }
         let admitted = self.admit(&request);
+        let witness = self.witness.clone();
         let places = (Arc::clone(&self.in_flight), Arc::clone(self.plugin.engine.requests()));
         let sender = Sender {
             plugin: Arc::clone(&self.plugin),
@@ -131,12 +149,15 @@ impl WasiHttpHooks for Gate {
             let closed = |_| Error::ConnectionLimitReached;
             let _own = places.0.acquire_owned().await.map_err(closed)?;
             let _shared = places.1.acquire_owned().await.map_err(closed)?;
-            let response = sender.send(request, reach).await?;
-            let done: Box<dyn Future<Output = Result<(), Error>> + Send> =
-                Box::new(std::future::ready(Ok(())));
-            Ok((response, done))
+            let watch = witness.map(|witness| Watch::begin(&witness, &request));
+            let response = sender.send(request, reach, watch).await?;
+            Ok((response, done()))
         })
     }
+}
+
+fn done() -> Box<dyn Future<Output = Result<(), Error>> + Send> {
+    Box::new(std::future::ready(Ok(())))
 }
 
 /// Sends one admitted request.
@@ -147,36 +168,57 @@ struct Sender {
 }
 
 impl Sender {
+    /// What a watch sees is what the guest sent: nothing was put into it yet.
     async fn send(
         &self,
         request: Request<WasiBody>,
         reach: Reach,
+        watch: Option<Watch>,
     ) -> Result<Response<WasiBody>, Error> {
+        let bytes_max = self.plugin.bounds.http_body_bytes_max;
+        let tap = |side, body| match &watch {
+            Some(watch) => watch.tap(side, body),
+            None => body,
+        };
+        let request = request.map(|body| tap(Side::Request, body));
+        let response = self.sent(request, reach).await.inspect_err(|why| {
+            watch.iter().for_each(|watch| watch.failed(why));
+        })?;
+        let response = response.map(|body| {
+            let (body, pause) = (Received(body), self.options.between_bytes_timeout);
+            let over = too_much_received;
+            let body = Bounded { body, left: bytes_max, over, pause, wait: None };
+            tap(Side::Answer, body.boxed_unsync())
+        });
+        watch.iter().for_each(|watch| watch.answered(&response));
+        Ok(response)
+    }
+
+    /// Sends it once, or twice if an injection asks for that.
+    async fn sent(
+        &self,
+        request: Request<WasiBody>,
+        reach: Reach,
+    ) -> Result<Response<Incoming>, Error> {
         let bytes_max = self.plugin.bounds.http_body_bytes_max;
         let (parts, body) = request.into_parts();
         let body = Bounded { body, left: bytes_max, over: too_much_sent, pause: None, wait: None };
         let mut outgoing = Outgoing { parts, reach, sent: 0 };
         outgoing.parts.extensions.insert(Note::default());
         let repeats = self.plugin.grants.injections.iter().any(|one| one.may_repeat(&outgoing));
-        let response = if repeats {
-            let kept = body.collect().await?.to_bytes();
-            let whole = || Full::new(kept.clone()).map_err(|never| match never {}).boxed_unsync();
-            match self.once(&outgoing, whole()).await? {
-                (response, Next::Deliver) => response,
-                (answer, Next::Again) => {
-                    drop(answer);
-                    outgoing.sent = 1;
-                    self.once(&outgoing, whole()).await?.0
-                }
+        if !repeats {
+            return Ok(self.once(&outgoing, body.map_err(Into::into).boxed_unsync()).await?.0);
+        }
+        let kept = body.collect().await?.to_bytes();
+        let whole = || Full::new(kept.clone()).map_err(|never| match never {}).boxed_unsync();
+        match self.once(&outgoing, whole()).await? {
+            (response, Next::Deliver) => Ok(response),
+            (answer, Next::Again) => {
+                drop(answer);
+                outgoing.sent = 1;
+                Ok(self.once(&outgoing, whole()).await?.0)
             }
-        } else {
-            self.once(&outgoing, body.map_err(Into::into).boxed_unsync()).await?.0
-        };
-        Ok(response.map(|body| {
-            let (body, pause) = (Received(body), self.options.between_bytes_timeout);
-            let over = too_much_received;
-            Bounded { body, left: bytes_max, over, pause, wait: None }.boxed_unsync()
-        }))
+        }
     }
 
     /// Sends it as the injections want it, and asks them what to do with the answer.

@@ -26,6 +26,11 @@ impl Limiter {
         }
     }
 
+    /// Bytes of memory that the guest has; a memory never shrinks.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
+    }
+
     /// Whether the guest wanted more memory than it may have.
     pub(crate) fn denied(&self) -> bool {
         self.denied

@@ -1,7 +1,7 @@
 //! What a guest can reach while it is called: one file per import of the contract, and a narrow part of WASI.
 //!
-//! Files and environment are linked because standard libraries import them, and empty. Sockets are linked where some
-//! address is granted.
+//! Files, environment and sockets are linked because standard libraries and interpreters import them unasked. The
+//! former two are empty, and no socket reaches an address that was not granted.
 
 mod config;
 mod http;
@@ -11,6 +11,7 @@ mod monitor;
 mod output;
 mod params;
 mod refusals;
+mod script;
 mod sockets;
 mod stack_output;
 mod state;
@@ -34,6 +35,7 @@ use self::refusals::Refusals;
 use self::sockets::{NamesView, Wire};
 use super::bindings::{self, types};
 use super::call::{Lookup, Plugin};
+use super::witness::Witness;
 use crate::domain::{Posted, Report, ResourceRef, Stack};
 
 /// Handles (streams, requests, timers) a guest may hold at once.
@@ -63,6 +65,7 @@ pub(crate) struct Guest {
     gate: Gate,
     wire: Arc<Wire>,
     refusals: Arc<Refusals>,
+    witness: Option<Arc<Witness>>,
 }
 
 /// The job at hand; there is none while a plugin describes itself or probes.
@@ -130,8 +133,24 @@ impl Guest {
             gate: Gate::new(plugin, has_network, &refusals),
             wire,
             refusals,
+            witness: None,
             plugin: Arc::clone(plugin),
         }
+    }
+
+    /// The same guest, seen by a witness if there is one.
+    pub(crate) fn seen_by(mut self, witness: Option<&Arc<Witness>>) -> Self {
+        if let Some(witness) = witness {
+            self.output.show(witness);
+            self.gate.show(witness);
+            self.witness = Some(Arc::clone(witness));
+        }
+        self
+    }
+
+    /// Who sees it.
+    pub(crate) fn witness(&self) -> Option<&Arc<Witness>> {
+        self.witness.as_ref()
     }
 
     /// What the guest did against the contract, if that ended the call.
@@ -219,9 +238,6 @@ pub(crate) fn for_watchers(plugin: &Plugin) -> wasmtime::Result<Linker<Guest>> {
     if !plugin.grants.http.is_empty() {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(l)?;
     }
-    if plugin.grants.has_sockets() {
-        sockets::link(l)?;
-    }
     types::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
     bindings::config::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
     bindings::log::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;
@@ -242,5 +258,5 @@ fn wasi(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, Guest::filesystem)?;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, Guest::filesystem)?;
-    Ok(())
+    sockets::link(l)
 }
