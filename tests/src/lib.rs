@@ -8,11 +8,14 @@ pub mod etcd;
 pub mod example;
 pub mod guests;
 pub mod http_server;
+pub mod kafka;
 pub mod paths;
 pub mod proxy;
 pub mod random;
 pub mod real_heat;
 pub mod real_keystone;
+pub mod service;
+pub mod snmpd;
 pub mod world;
 
 // What the guide shows is compiled and run.

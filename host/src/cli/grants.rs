@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::plugin::{
     self, AskedBounds, Bounds, GrantSource, Hidden, InjectedSecret, PluginGrants, PluginSettings,
-    TrustSettings,
+    RecordingSettings, TrustSettings,
 };
 use crate::settings::{self, Identity, Injected, Keystone, Plugin, Scope, Settings, Source};
 
@@ -24,13 +24,25 @@ pub(super) fn loading(settings: &Settings) -> PluginSettings {
     PluginSettings {
         bounds: bounds(settings),
         trust: TrustSettings {
-            digests: settings.plugin_digests.clone(),
-            keys: settings.plugin_keys.clone(),
+            digests: settings.trusted_digests.clone(),
+            keys: settings.trusted_keys.clone(),
         },
+        recordings: recordings(settings).map(Arc::new),
         cache_dir: Some(settings.cache.clone()),
         source: Some(Arc::new(source)),
         ..PluginSettings::default()
     }
+}
+
+/// Which calls are recorded, if any are.
+fn recordings(settings: &Settings) -> Option<RecordingSettings> {
+    Some(RecordingSettings {
+        plugins: settings.record_calls.clone()?,
+        dir: settings.recordings.clone(),
+        recordings_max: settings.recordings_max,
+        recordings_bytes_max: settings.recordings_bytes_max,
+        recording_bytes_max: settings.recording_bytes_max,
+    })
 }
 
 /// The bounds that hold for every plugin.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::cargo::{Workspace, cargo, is_there, run, shown};
-use crate::{etcd, guests, heat, languages};
+use crate::{etcd, guests, heat, kafka, languages, snmpd};
 
 /// How much is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +56,10 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
     });
     match breadth {
         Breadth::All => {
-            let (mut heat, mut keystone) = (None, None);
-            let (mut etcd, mut toolchains) = (None, None);
-            step("real Heat", &mut || real(&heat::HEAT, &mut heat));
-            step("real Keystone", &mut || real(&heat::KEYSTONE, &mut keystone));
-            step("real etcd", &mut || real_etcd(&mut etcd));
+            let (mut services, mut toolchains) = (Vec::new(), None);
+            for service in SERVICES {
+                step(service.step, &mut || real(&mut services, &service));
+            }
             step("languages", &mut || other_languages(&mut toolchains));
             // The tests start these; with all targets at once nothing is compiled for two feature sets.
             let programs = ["build", "--workspace", "--all-targets", "--quiet"];
@@ -68,9 +67,7 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
             step("tests", &mut || {
                 let mut cargo = cargo();
                 cargo.args(["test", "--workspace", "--no-fail-fast"]);
-                cargo.envs(heat.iter().map(|place| (heat::HEAT.variable, place)));
-                cargo.envs(keystone.iter().map(|place| (heat::KEYSTONE.variable, place)));
-                cargo.envs(etcd.iter().map(|program| (etcd::VARIABLE, program)));
+                cargo.envs(services.iter().map(|(variable, program)| (variable, program)));
                 cargo.envs(toolchains.iter().map(|folder| (languages::VARIABLE, folder)));
                 tests(&mut cargo)
             });
@@ -111,38 +108,74 @@ fn summary(steps: &[Step]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The service that the tests use: the environment's, one made before, or – where nothing may be left out – a new one.
-fn real(service: &heat::Service, place: &mut Option<PathBuf>) -> Result<String> {
+/// A program that the tests start.
+#[derive(Clone, Copy)]
+struct Service {
+    step: &'static str,
+    /// Names the program to the tests.
+    variable: &'static str,
+    /// The chore that gets it.
+    chore: &'static str,
+    present: fn() -> Result<Option<PathBuf>>,
+    install: fn() -> Result<PathBuf>,
+}
+
+const SERVICES: [Service; 5] = [
+    Service {
+        step: "real Heat",
+        variable: heat::HEAT.variable,
+        chore: heat::HEAT.name,
+        present: || heat::HEAT.present(),
+        install: || heat::HEAT.install(),
+    },
+    Service {
+        step: "real Keystone",
+        variable: heat::KEYSTONE.variable,
+        chore: heat::KEYSTONE.name,
+        present: || heat::KEYSTONE.present(),
+        install: || heat::KEYSTONE.install(),
+    },
+    Service {
+        step: "real etcd",
+        variable: etcd::VARIABLE,
+        chore: "etcd",
+        present: etcd::present,
+        install: etcd::install,
+    },
+    Service {
+        step: "real snmpd",
+        variable: snmpd::VARIABLE,
+        chore: "snmpd",
+        present: snmpd::present,
+        install: snmpd::install,
+    },
+    Service {
+        step: "broker",
+        variable: kafka::VARIABLE,
+        chore: "kafka",
+        present: kafka::present,
+        install: kafka::install,
+    },
+];
+
+/// The program that the tests use: the environment's, one that is there, or – where nothing may be left out – a new one.
+fn real(found: &mut Vec<(&'static str, PathBuf)>, service: &Service) -> Result<String> {
     if std::env::var_os(service.variable).is_some() {
         return Ok("as the environment says".to_owned());
     }
-    *place = service.present()?;
-    if place.is_none() && std::env::var("CI").as_deref() == Ok("true") {
-        *place = Some(service.install()?);
-    }
-    Ok(match place {
-        Some(_) => String::new(),
-        None => format!("not run: there is none; `cargo xtask {}` gets it", service.name),
-    })
-}
-
-/// The etcd that the tests use: the environment's, one that is there, or – where nothing may be left out – a new one.
-fn real_etcd(program: &mut Option<PathBuf>) -> Result<String> {
-    if std::env::var_os(etcd::VARIABLE).is_some() {
-        return Ok("as the environment says".to_owned());
-    }
-    *program = etcd::present()?;
+    let mut program = (service.present)()?;
     if program.is_none() && std::env::var("CI").as_deref() == Ok("true") {
-        *program = Some(etcd::install()?);
+        program = Some((service.install)()?);
     }
-    Ok(match program {
-        Some(_) => String::new(),
-        None => "not run: there is none; `cargo xtask etcd` gets it".to_owned(),
-    })
+    if let Some(program) = program {
+        found.push((service.variable, program));
+        return Ok(String::new());
+    }
+    Ok(format!("not run: there is none; `cargo xtask {}` gets it", service.chore))
 }
 
-/// Makes the SDK's package and builds it from there, as those build it who have nothing else. What it depends on is there
-/// already.
+/// Makes the SDK's package and builds it from there, as those build it who have nothing else. What it depends on is
+/// there already.
 fn package(cargo: &mut Command) -> &mut Command {
     let whole = ["package", "--quiet", "--package", "stokehold-sdk", "--all-features"];
     cargo.args(whole).args(["--target", guests::TARGET, "--allow-dirty", "--offline"])

@@ -121,12 +121,17 @@ impl Keystone {
         port == 80 && service.is_some_and(|service| self.services.contains(service))
     }
 
-    /// The text without what is secret.
-    fn hide(&self, text: &str) -> String {
-        let secret = match &self.identity {
+    /// What it logs in with.
+    pub(crate) fn secret(&self) -> &str {
+        match &self.identity {
             Identity::Password { password, .. } => password.reveal(),
             Identity::ApplicationCredential { secret, .. } => secret.reveal(),
-        };
+        }
+    }
+
+    /// The text without what is secret.
+    fn hide(&self, text: &str) -> String {
+        let secret = self.secret();
         if secret.is_empty() { text.to_owned() } else { text.replace(secret, "(secret)") }
     }
 }
