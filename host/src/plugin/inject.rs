@@ -1,6 +1,7 @@
 //! What the host adds to a guest's request after it was admitted and before it is sent. The guest never sees it.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -24,7 +25,7 @@ pub(crate) trait Injection: Send + Sync {
     ///
     /// # Errors
     /// The request must not be sent: why, and what to do.
-    async fn prepare(&self, outgoing: &mut Outgoing) -> Result<(), Refused>;
+    async fn prepare(&self, outgoing: &mut Outgoing) -> Result<(), Withheld>;
 
     /// Whether [`Injection::answered`] may ask for another sending of this request; its body is kept for it then,
     /// within the bounds of a body.
@@ -75,6 +76,37 @@ impl Refused {
         let remedy =
             remedy.as_ref().map(|it| format!(": {it} under [plugins.{stem}] in stokehold.toml"));
         format!("{why}{}", remedy.unwrap_or_default())
+    }
+}
+
+/// Why a request is not sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Withheld {
+    /// It must not be.
+    Refused(Refused),
+    /// What it needs cannot be had now: another try may help. The guest is told, too.
+    Trouble(String),
+}
+
+impl From<Refused> for Withheld {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+/// What an injection put into a request, for itself when the answer is there: among the request's extensions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Note(Arc<Mutex<Option<HeaderValue>>>);
+
+impl Note {
+    /// Remembers what was put in at this sending.
+    pub(crate) fn set(&self, value: HeaderValue) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+    }
+
+    /// What was put in at the last sending.
+    pub(crate) fn get(&self) -> Option<HeaderValue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -209,7 +241,7 @@ impl Held {
 
 #[async_trait]
 impl Injection for Secrets {
-    async fn prepare(&self, outgoing: &mut Outgoing) -> Result<(), Refused> {
+    async fn prepare(&self, outgoing: &mut Outgoing) -> Result<(), Withheld> {
         let mut put = HeaderMap::new();
         for (name, value) in &outgoing.parts.headers {
             let filled = self.filled(value, outgoing)?;
@@ -223,7 +255,7 @@ impl Injection for Secrets {
         // The one method whose answer is the request itself.
         if outgoing.parts.method == Method::TRACE && put.values().any(HeaderValue::is_sensitive) {
             let why = "sent TRACE to a host that it has a secret for".to_owned();
-            return Err(Refused { why, remedy: None });
+            return Err(Refused { why, remedy: None }.into());
         }
         outgoing.parts.headers = put;
         Ok(())

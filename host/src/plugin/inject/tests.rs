@@ -31,7 +31,10 @@ async fn prepared(
     headers: &[(&str, &str)],
 ) -> Result<Vec<String>, String> {
     let mut outgoing = outgoing(method, uri, headers);
-    secrets.prepare(&mut outgoing).await.map_err(|refused| refused.told("plain"))?;
+    secrets.prepare(&mut outgoing).await.map_err(|why| match why {
+        Withheld::Refused(refused) => refused.told("plain"),
+        Withheld::Trouble(why) => why,
+    })?;
     let all = outgoing.parts.headers.iter();
     Ok(all.map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect())
 }

@@ -12,14 +12,14 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::plugin::engine::{Engine, EngineSettings};
 use crate::plugin::grant::{Bounds, Grants};
-use crate::plugin::inject::{Injection, Refused};
+use crate::plugin::inject::{Injection, Withheld};
 
 /// Stands for a service behind a name of its own, with a token that may have run out.
 struct Service(SocketAddr);
 
 #[async_trait]
 impl Injection for Service {
-    async fn prepare(&self, outgoing: &mut Outgoing) -> Result<(), Refused> {
+    async fn prepare(&self, outgoing: &mut Outgoing) -> Result<(), Withheld> {
         let path = outgoing.parts.uri.path().to_owned();
         outgoing.parts.uri = format!("http://{}{path}", self.0).parse::<Uri>().unwrap();
         outgoing.reach = Reach::Anywhere;
