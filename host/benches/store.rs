@@ -25,10 +25,10 @@ use tokio::runtime::Runtime;
 /// A caller comes back to the same job after so many others.
 const JOBS_PER_CALLER: usize = 16;
 const CROWD: u64 = 64;
-/// What a round of a ratio does: some 100 ms of work for either side.
-const ALONE_COMMITS: u64 = 300;
-const CROWD_COMMITS: u64 = 4_000;
-const ROUNDS: usize = 41;
+/// What a round of a ratio does: some 10 ms of work for either side.
+const ALONE_COMMITS: u64 = 25;
+const CROWD_COMMITS: u64 = 10 * CROWD;
+const ROUNDS: usize = 301;
 
 fn put(key: String, value: &[u8]) -> Write {
     Write::Put { key, value: value.to_owned(), lease: None }
@@ -212,7 +212,7 @@ fn ratios(_: &mut Criterion) {
             Wanted::AtMost(3.0),
             ROUNDS,
             || one.seconds(&runtime, ALONE_COMMITS),
-            || seconds(300, || bare.append()),
+            || seconds(25, || bare.append()),
         );
     }
 }

@@ -1,6 +1,7 @@
 //! Large values lie packed in the embedded store's file; nobody who reads sees it.
 
 use rusqlite::{Connection, params};
+use stokehold::store::StoreError;
 use stokehold::store::embedded::{Embedded, Options, Role};
 
 use super::place::{Folder, Place, put, shown, write};
@@ -124,4 +125,25 @@ async fn the_folder_of_an_older_host_that_runs_is_left_as_it_is() {
     let file = Connection::open(place.path().join("store.db")).unwrap();
     let version = "PRAGMA user_version";
     assert_eq!(file.query_row(version, [], |row| row.get::<_, i64>(0)).unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_value_is_said_to_be_so_and_the_others_are_read() {
+    let place = Folder::new().await;
+    let store = place.open().await;
+    write(&*store, [put("/bad", text(4_000)), put("/good", text(4_000))]).await;
+    drop(store);
+    let file = Connection::open(place.path().join("store.db")).unwrap();
+    let damage = "UPDATE history SET stored = zeroblob(10) WHERE key = ?1";
+    assert_eq!(file.execute(damage, [b"/bad".as_slice()]).unwrap(), 1);
+    drop(file);
+    let store = place.open().await;
+    let StoreError::Unavailable(why) = store.get("/bad").await.unwrap_err() else { panic!() };
+    let why = format!("{why:#}");
+    let expected = "cannot read store.db: store.db is damaged or no store at all; put back a copy, \
+                    or use another folder (";
+    assert!(why.starts_with(expected), "{why}");
+    assert!(store.get("/good").await.unwrap().unwrap().value == text(4_000));
+    assert_eq!(write(&*store, [put("/bad", "mended")]).await, 2);
+    assert_eq!(store.get("/bad").await.unwrap().unwrap().value, b"mended");
 }

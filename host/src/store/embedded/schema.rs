@@ -184,10 +184,11 @@ fn tune_writer(connection: &Connection, file_bytes_max: u64) -> rusqlite::Result
 
 /// What an error of the file means to its owner.
 pub(super) fn explain(error: &rusqlite::Error) -> String {
+    const DAMAGED: &str =
+        "store.db is damaged or no store at all; put back a copy, or use another folder";
     let meaning = match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            "store.db is damaged or no store at all; put back a copy, or use another folder"
-        }
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => DAMAGED,
+        None if matches!(error, rusqlite::Error::FromSqlConversionFailure(..)) => DAMAGED,
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
             "store.db cannot be written; this user must own the folder and the files in it"
         }
