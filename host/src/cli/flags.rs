@@ -11,6 +11,10 @@ use crate::settings::{FILE, Flags, ROWS, Row};
 #[derive(Clone, Debug, Default)]
 pub(super) struct AllFlags(pub(super) Named);
 
+/// The settings that matter to one plugin alone, for the commands that look at a plugin's file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PluginFlags(pub(super) Named);
+
 /// The settings that say where things are, for the commands that look at them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PlaceFlags(pub(super) Named);
@@ -27,6 +31,37 @@ pub(super) struct Named {
     /// The rest.
     pub(super) flags: Flags,
 }
+
+impl Named {
+    /// Whether the command line says nothing of what a plugin may do.
+    pub(super) fn is_silent(&self) -> bool {
+        let Flags { values, grant_http, grant_udp, grant_tcp, config, .. } = &self.flags;
+        let says = values.keys().any(|name| name != "cache");
+        let lists = [grant_http, grant_udp, grant_tcp, config];
+        self.file.is_none() && !says && lists.iter().all(|list| list.is_empty())
+    }
+}
+
+/// What a single plugin is held to, and where its compiled code is kept.
+const OF_PLUGINS: [&str; 17] = [
+    "handlers",
+    "cache",
+    "trusted_digests",
+    "trusted_keys",
+    "call_ms_max",
+    "calls_max",
+    "describe_ms_max",
+    "memory_bytes_max",
+    "table_elements_max",
+    "modules_max",
+    "report_bytes_max",
+    "http_requests_max",
+    "http_body_bytes_max",
+    "socket_sends_max",
+    "log_lines_max",
+    "log_line_bytes_max",
+    "stdout_bytes_max",
+];
 
 const PLACES: [&str; 8] = [
     "store",
@@ -74,49 +109,82 @@ fn places() -> impl Iterator<Item = &'static Row> {
     ROWS.iter().filter(|row| PLACES.contains(&row.name))
 }
 
-impl Args for AllFlags {
-    fn augment_args(command: Command) -> Command {
-        let many =
-            |id: &'static str, flag: &'static str, value: &'static str, help: &'static str| {
-                Arg::new(id).long(flag).value_name(value).help(help).action(ArgAction::Append)
-            };
-        add(command, ROWS.iter())
-            .arg(many(
-                "grant_http",
-                "grant-http",
-                "PLUGIN=HOST:PORT",
-                "Let a plugin talk to a host; may be repeated",
-            ))
-            .arg(many(
-                "config",
-                "config",
-                "PLUGIN.KEY=VALUE",
-                "A setting of a plugin's own; may be repeated [env: STOKEHOLD_PLUGIN_<NAME>_<KEY>]",
-            ))
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
+fn add_grants(command: Command) -> Command {
+    let many = |id: &'static str, flag: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(id).long(flag).value_name(value).help(help).action(ArgAction::Append)
+    };
+    command
+        .arg(many(
+            "grant_http",
+            "grant-http",
+            "PLUGIN=HOST:PORT",
+            "Let a plugin talk to a host, as [METHODS ][scheme://]host:port[ local]; may be repeated",
+        ))
+        .arg(many(
+            "grant_udp",
+            "grant-udp",
+            "PLUGIN=ADDRESS:PORT",
+            "Let a plugin send datagrams, as 10.0.0.0/8:161 or name:161; may be repeated",
+        ))
+        .arg(many(
+            "grant_tcp",
+            "grant-tcp",
+            "PLUGIN=ADDRESS:PORT",
+            "Let a plugin connect, as 10.0.0.0/8:22 or name:22; may be repeated",
+        ))
+        .arg(many(
+            "config",
+            "config",
+            "PLUGIN.KEY=VALUE",
+            "A setting of a plugin's own; may be repeated [env: STOKEHOLD_PLUGIN_<NAME>_<KEY>]",
+        ))
 }
 
-impl FromArgMatches for AllFlags {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Self::from_arg_matches_mut(&mut matches.clone())
-    }
-
-    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
-        let mut named = take(matches, ROWS.iter());
-        named.flags.grant_http = matches.remove_many("grant_http").into_iter().flatten().collect();
-        named.flags.config = matches.remove_many("config").into_iter().flatten().collect();
-        Ok(Self(named))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
+fn take_grants(matches: &mut ArgMatches, flags: &mut Flags) {
+    let mut many = |id| matches.remove_many(id).into_iter().flatten().collect();
+    flags.grant_http = many("grant_http");
+    flags.grant_udp = many("grant_udp");
+    flags.grant_tcp = many("grant_tcp");
+    flags.config = many("config");
 }
+
+fn of_plugins() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().filter(|row| OF_PLUGINS.contains(&row.name))
+}
+
+macro_rules! flags_with_grants {
+    ($type:ident, $rows:expr) => {
+        impl Args for $type {
+            fn augment_args(command: Command) -> Command {
+                add_grants(add(command, $rows))
+            }
+
+            fn augment_args_for_update(command: Command) -> Command {
+                Self::augment_args(command)
+            }
+        }
+
+        impl FromArgMatches for $type {
+            fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+                Self::from_arg_matches_mut(&mut matches.clone())
+            }
+
+            fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
+                let mut named = take(matches, $rows);
+                take_grants(matches, &mut named.flags);
+                Ok(Self(named))
+            }
+
+            fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+                *self = Self::from_arg_matches(matches)?;
+                Ok(())
+            }
+        }
+    };
+}
+
+flags_with_grants!(AllFlags, ROWS.iter());
+flags_with_grants!(PluginFlags, of_plugins());
 
 macro_rules! some_flags {
     ($type:ident, $hidden:expr) => {
@@ -189,9 +257,27 @@ mod tests {
     }
 
     #[test]
+    fn who_names_a_cache_says_nothing_of_what_a_plugin_may_do() {
+        let silent = |line: &[&str]| {
+            let command = PluginFlags::augment_args(Command::new("t").no_binary_name(true));
+            let mut matches = command.get_matches_from(line);
+            PluginFlags::from_arg_matches_mut(&mut matches).unwrap().0.is_silent()
+        };
+        assert!(silent(&[]));
+        assert!(silent(&["--cache", "c"]));
+        assert!(!silent(&["--settings", "f"]));
+        assert!(!silent(&["--call-ms-max", "9"]));
+        assert!(!silent(&["--grant-http", "a=b:1"]));
+        assert!(!silent(&["--config", "a.b=c"]));
+    }
+
+    #[test]
     fn grants_and_config_may_be_repeated() {
         let named = all(&["--grant-http", "a=b:1", "--config", "a.b=c", "--grant-http", "a=c:2"]);
         assert_eq!(named.flags.grant_http, ["a=b:1", "a=c:2"]);
+        let named_too = all(&["--grant-udp", "a=b:1", "--grant-tcp", "a=c:2"]);
+        assert_eq!(named_too.flags.grant_udp, ["a=b:1"]);
+        assert_eq!(named_too.flags.grant_tcp, ["a=c:2"]);
         assert_eq!(named.flags.config, ["a.b=c"]);
         assert_eq!(all(&["--settings", "f"]).file, Some("f".into()));
     }

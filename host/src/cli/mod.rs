@@ -17,13 +17,16 @@ mod entries;
 mod flags;
 mod follow;
 mod get;
+mod grants;
 mod house;
 mod input;
+mod job;
 mod leader;
 mod load;
 mod logging;
 mod place;
 mod plain;
+mod plugin;
 mod run;
 mod status;
 mod watch;
@@ -76,6 +79,10 @@ enum Command {
     Leader(leader::Args),
     /// Look for what is wrong with settings, store, hosts, plugins and network, and say what to do.
     Doctor(doctor::Args),
+    /// List recorded calls, and make the calls of a job again.
+    Job(job::Args),
+    /// Check, inspect and try out a plugin's file.
+    Plugin(plugin::Args),
 }
 
 /// What the program answers to its caller.
@@ -123,6 +130,8 @@ fn perform(command: Command) -> Result<Answer> {
             Command::Status(args) => status::status(args).await,
             Command::Leader(args) => leader::leader(args).await,
             Command::Doctor(args) => doctor::doctor(args).await,
+            Command::Job(args) => job::job(args).await,
+            Command::Plugin(args) => plugin::plugin(args).await,
         }
     });
     // A question to a name server or a disk that hangs cannot be called back.

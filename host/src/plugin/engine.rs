@@ -9,7 +9,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::component::Component;
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
+    WasmBacktraceDetails,
+};
 
 use super::cache::Cache;
 use crate::http_client::HttpClient;
@@ -39,11 +42,14 @@ pub struct EngineSettings {
     pub keep_resident_bytes: usize,
     /// Milliseconds a guest may compute before it lets others have the thread.
     pub tick_ms: u64,
+    /// Whether traps are told with file and line, where components have line tables. For authors: a stranger's debug
+    /// information is not read by a host that serves.
+    pub reads_lines: bool,
 }
 
 impl Default for EngineSettings {
     fn default() -> Self {
-        Self { instances_max: 128, keep_resident_bytes: 1 << 20, tick_ms: 10 }
+        Self { instances_max: 128, keep_resident_bytes: 1 << 20, tick_ms: 10, reads_lines: false }
     }
 }
 
@@ -67,7 +73,7 @@ impl Engine {
     /// # Errors
     /// The machine cannot run compiled WebAssembly, or there is no thread or TLS to be had.
     pub fn new(settings: &EngineSettings) -> anyhow::Result<Self> {
-        let (engine, pooled) = match wasmtime::Engine::new(&config(Some(settings))) {
+        let (engine, pooled) = match wasmtime::Engine::new(&config(settings, true)) {
             Ok(engine) => (engine, true),
             Err(why) => {
                 tracing::warn!(
@@ -75,7 +81,8 @@ impl Engine {
                      slower: lower instances_max or allow more address space (ulimit -v): {why:#}",
                     settings.instances_max
                 );
-                let engine = wasmtime::Engine::new(&config(None)).map_err(anyhow::Error::from);
+                let engine =
+                    wasmtime::Engine::new(&config(settings, false)).map_err(anyhow::Error::from);
                 (engine.context("cannot start the WebAssembly engine")?, false)
             }
         };
@@ -143,7 +150,12 @@ impl Engine {
     }
 }
 
-fn config(pool: Option<&EngineSettings>) -> Config {
+fn config(settings: &EngineSettings, pooled: bool) -> Config {
+    let lines = if settings.reads_lines {
+        WasmBacktraceDetails::Enable
+    } else {
+        WasmBacktraceDetails::Disable
+    };
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
@@ -151,9 +163,9 @@ fn config(pool: Option<&EngineSettings>) -> Config {
         .concurrency_support(false)
         .epoch_interruption(true)
         .memory_init_cow(true)
-        // A stranger's debug information is not read: its function names are enough.
-        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
-    if let Some(settings) = pool {
+        // Where it is not asked for, a stranger's debug information is not read: its function names are enough.
+        .wasm_backtrace_details(lines);
+    if pooled {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling(settings)));
     }
     config

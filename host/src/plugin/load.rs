@@ -18,6 +18,7 @@ use super::engine::Engine;
 use super::grant::{Grants, PluginSettings};
 use super::import::{self, Guest};
 use super::probe::Prober;
+use super::provenance;
 use crate::domain::{Fault, HandlerName};
 
 /// The version of the contract this host speaks.
@@ -55,9 +56,27 @@ enum Kind {
     Prober,
 }
 
-enum Found {
+/// One plugin.
+pub enum Found {
+    /// A handler of jobs.
     Worker(Worker),
+    /// A prober.
     Prober(Prober),
+}
+
+/// Loads one file as a host does.
+///
+/// # Errors
+/// What is wrong with it, and where there is a remedy, that.
+pub async fn load_file(
+    engine: &Engine,
+    file: &Path,
+    settings: &PluginSettings,
+) -> Result<Found, String> {
+    let cache = settings.cache_dir.as_deref().and_then(|dir| Cache::open(dir).ok()).map(Arc::new);
+    let one = Candidate { engine, settings, file, cache: cache.as_ref() };
+    let loaded = one.load().await.map(|(_, found)| found);
+    loaded.map_err(|reason| line(&reason, REASON_BYTES_MAX))
 }
 
 /// Loads every `*.wasm` of a directory. Compiles what the cache does not know, which takes its time.
@@ -71,7 +90,7 @@ pub async fn load(engine: &Engine, dir: &Path, settings: &PluginSettings) -> Loa
             return loaded;
         }
     };
-    for name in settings.per_plugin.keys() {
+    for name in &settings.named() {
         if !files.iter().any(|file| file.file_stem().is_some_and(|stem| stem == name.as_str())) {
             tracing::warn!(
                 "[plugins.{name}] in stokehold.toml: no {name}.wasm in {}",
@@ -88,7 +107,11 @@ pub async fn load(engine: &Engine, dir: &Path, settings: &PluginSettings) -> Loa
     });
     for file in files {
         let one = Candidate { engine, settings, file: &file, cache: cache.as_ref() };
-        match one.load().await.and_then(|found| loaded.claim(found)) {
+        let found = one.load().await.map(|(described, found)| {
+            asked::tell(&described, found.plugin());
+            found
+        });
+        match found.and_then(|found| loaded.claim(found)) {
             Ok(()) => {}
             Err(reason) => {
                 let reason = line(&reason, REASON_BYTES_MAX);
@@ -101,6 +124,15 @@ pub async fn load(engine: &Engine, dir: &Path, settings: &PluginSettings) -> Loa
         cache.prune();
     }
     loaded
+}
+
+impl Found {
+    fn plugin(&self) -> &Plugin {
+        match self {
+            Self::Worker(worker) => &worker.plugin,
+            Self::Prober(prober) => &prober.plugin,
+        }
+    }
 }
 
 impl Loaded {
@@ -140,27 +172,27 @@ fn files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 /// One file that may be a plugin.
-struct Candidate<'a> {
-    engine: &'a Engine,
-    settings: &'a PluginSettings,
-    file: &'a Path,
-    cache: Option<&'a Arc<Cache>>,
+pub(super) struct Candidate<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) settings: &'a PluginSettings,
+    pub(super) file: &'a Path,
+    pub(super) cache: Option<&'a Arc<Cache>>,
 }
 
 impl Candidate<'_> {
-    async fn load(&self) -> Result<Found, String> {
+    /// The plugin, and what it says of itself.
+    pub(super) async fn load(&self) -> Result<(Described, Found), String> {
         let stem = self.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         check_name(stem)?;
         let bytes = read(self.file)?;
         check_format(&bytes)?;
-        let granted = self.settings.per_plugin.get(stem).cloned().unwrap_or_default();
-        let plugin = Arc::new(Plugin {
-            name: stem.into(),
-            digest: hex(&Sha256::digest(&bytes)),
-            engine: self.engine.clone(),
-            grants: Grants::read(&granted)?,
-            bounds: self.settings.bounds.with(&granted.bounds),
-        });
+        let digest = hex(&Sha256::digest(&bytes));
+        provenance::check(&self.settings.trust, self.file, &bytes, &digest)?;
+        let granted = self.settings.granted(stem)?;
+        let bounds = self.settings.bounds.with(&granted.bounds);
+        let recordings = self.settings.recordings_of(stem);
+        let grants = Grants { recordings, ..Grants::read(&granted)? };
+        let plugin = Arc::new(Plugin::new(stem, digest, self.engine, grants, bounds));
         let component = self.compile(bytes, plugin.digest.clone()).await?;
         let kind = check_world(&component, &plugin)?;
         let (described, found) = match kind {
@@ -168,8 +200,8 @@ impl Candidate<'_> {
             Kind::Prober => describe_prober(&plugin, &component).await?,
         };
         self.check_described(&described, &plugin)?;
-        asked::tell(&described, &plugin);
-        Ok(found)
+        asked::keep(&described, &plugin);
+        Ok((described, found))
     }
 
     async fn compile(&self, bytes: Vec<u8>, digest: String) -> Result<Component, String> {
@@ -200,7 +232,7 @@ impl Candidate<'_> {
 }
 
 /// Names stand in keys and job ids, between colons and slashes, and in the names of settings and variables.
-fn check_name(name: &str) -> Result<(), String> {
+pub(super) fn check_name(name: &str) -> Result<(), String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(fits) {
         let name = line(name, NAME_BYTES_MAX as u64);
@@ -212,7 +244,7 @@ fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, String> {
     let about = fs::metadata(file).map_err(|why| format!("cannot be read: {why}"))?;
     if !about.is_file() {
         return Err("is not a file".to_owned());
@@ -223,7 +255,7 @@ fn read(file: &Path) -> Result<Vec<u8>, String> {
     fs::read(file).map_err(|why| format!("cannot be read: {why}"))
 }
 
-fn check_format(bytes: &[u8]) -> Result<(), String> {
+pub(super) fn check_format(bytes: &[u8]) -> Result<(), String> {
     let why = match bytes {
         [] => "is empty",
         [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => return Ok(()),
@@ -281,12 +313,6 @@ fn check_world(component: &Component, plugin: &Plugin) -> Result<Kind, String> {
         return Err(format!(
             "imports {}, which it was not granted: set `http = [\"host:port\"]` under \
              [plugins.{stem}] in stokehold.toml, or --grant-http {stem}=HOST:PORT",
-            plain(name)
-        ));
-    }
-    if let Some(name) = ungranted("wasi:sockets/") {
-        return Err(format!(
-            "imports {}, which no plugin is granted: use wasi:http and a grant for it",
             plain(name)
         ));
     }

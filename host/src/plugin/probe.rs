@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::asked::Wish;
 use super::bindings::watcher::WatcherPre;
 use super::call::{Plugin, run};
 use super::convert;
 use super::import::Guest;
+use super::witness::Witness;
 use crate::domain::{Failure, Fault, Json, ResourceRef};
 
 /// Bytes of a status; `UP` and `BACKUP` are statuses.
@@ -47,13 +49,30 @@ impl Prober {
         &self.kinds
     }
 
+    /// What it asks for, against what it is granted.
+    pub fn wishes(&self) -> Vec<Wish> {
+        self.plugin.wishes()
+    }
+
     /// How the subject is now: a status, or why the prober could not say.
     ///
     /// # Errors
     /// The prober did not answer at all.
     pub async fn probe(&self, subject: Subject) -> Result<Result<String, Failure>, Fault> {
+        self.probe_before(subject, None).await
+    }
+
+    /// The same with a witness beside it.
+    ///
+    /// # Errors
+    /// The prober did not answer at all.
+    pub async fn probe_before(
+        &self,
+        subject: Subject,
+        witness: Option<&Arc<Witness>>,
+    ) -> Result<Result<String, Failure>, Fault> {
         let subject = convert::subject(&subject);
-        let guest = Guest::probing(&self.plugin);
+        let guest = Guest::probing(&self.plugin).seen_by(witness);
         let ms_max = self.plugin.bounds.call_ms_max;
         let (answer, _) = run(&self.plugin, guest, ms_max, async |store| {
             let watcher = self.pre.instantiate_async(&mut *store).await?;

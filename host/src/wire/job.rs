@@ -61,13 +61,13 @@ fn same(json: Json, expected: &str) -> Result<(), Flaw> {
     Err(Flaw::new(format!("must be {expected}, as the rest of the entry says")))
 }
 
-fn action(json: Json) -> Result<Action, Flaw> {
+pub(super) fn action(json: Json) -> Result<Action, Flaw> {
     let word = document::text(json)?;
     let action = ACTIONS.into_iter().find(|action| action.word() == word);
     action.ok_or_else(|| Flaw::new("must be create, modify, delete or logical_delete"))
 }
 
-fn on_failure(json: Json) -> Result<OnFailure, Flaw> {
+pub(super) fn on_failure(json: Json) -> Result<OnFailure, Flaw> {
     match document::text(json)?.as_str() {
         "fail" => Ok(OnFailure::Fail),
         "ignore" => Ok(OnFailure::Ignore),
@@ -75,7 +75,7 @@ fn on_failure(json: Json) -> Result<OnFailure, Flaw> {
     }
 }
 
-fn read_param(json: Json) -> Result<Param, Flaw> {
+pub(super) fn read_param(json: Json) -> Result<Param, Flaw> {
     let mut document = document::object(json)?;
     let shape = document.need("type", document::text)?;
     Ok(Param {

@@ -13,10 +13,13 @@ pub mod key;
 mod content;
 mod document;
 
+mod announcement;
 mod applied;
+mod exchange;
 mod job;
 mod presence;
 mod python;
+mod recording;
 mod registration;
 mod resource;
 mod stack;
@@ -31,9 +34,12 @@ pub mod schemas;
 
 mod envelope;
 
+pub use announcement::{Announced, announcement};
 pub use content::{read, spell};
 pub use envelope::{event, fact, transaction};
+pub use exchange::{read_answers, spell_answers};
 pub use python::python_json;
+pub use recording::{overlay_params, read_recording, spell_recording};
 pub use resource::BODY_DEPTH_MAX;
 
 /// Something that has no spelling in the store; nothing was written.

@@ -6,6 +6,9 @@ mod demo;
 mod etcd;
 mod guests;
 mod heat;
+mod kafka;
+mod languages;
+mod snmpd;
 mod suites;
 
 use std::process::ExitCode;
@@ -22,6 +25,9 @@ usage: cargo xtask <chore>
   bench            the benchmarks
   heat             a real OpenStack Heat in a Python environment under target/
   etcd             a real etcd: the one on the PATH, or one under target/
+  languages        toolchains for Python, JavaScript and C under target/, and the examples in them
+  snmpd            a real SNMP agent: the one on the PATH, or one under target/
+  kafka            a broker that speaks Kafka's protocol, under target/
   deny             licences and advisories of the dependencies";
 
 fn main() -> ExitCode {
@@ -48,6 +54,22 @@ fn perform(args: &[&str]) -> Result<ExitCode> {
         }),
         ["etcd"] => etcd::install().map(|program| {
             println!("export {}={}", etcd::VARIABLE, program.display());
+            ExitCode::SUCCESS
+        }),
+        ["languages"] => {
+            let languages::Languages { folder, lacking } = languages::install()?;
+            println!("export {}={}", languages::VARIABLE, folder.display());
+            if !lacking.is_empty() {
+                bail!("cannot get all languages: {}", lacking.join("; "));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        ["snmpd"] => snmpd::install().map(|program| {
+            println!("export {}={}", snmpd::VARIABLE, program.display());
+            ExitCode::SUCCESS
+        }),
+        ["kafka"] => kafka::install().map(|program| {
+            println!("export {}={}", kafka::VARIABLE, program.display());
             ExitCode::SUCCESS
         }),
         ["deny"] => suites::deny().map(|()| ExitCode::SUCCESS),

@@ -41,6 +41,9 @@ impl Host for Guest {
         budget.lines_left -= 1;
         let line = line(&message, budget.line_bytes_max);
         let (plugin, job) = (&*self.plugin.name, budget.job.as_str());
+        if let Some(witness) = &self.witness {
+            witness.log(word(level), &line);
+        }
         match level {
             Level::Trace => tracing::trace!(plugin, job, "{line}"),
             Level::Debug => tracing::debug!(plugin, job, "{line}"),
@@ -49,5 +52,15 @@ impl Host for Guest {
             Level::Error => tracing::error!(plugin, job, "{line}"),
         }
         Ok(())
+    }
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Trace => "trace",
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
     }
 }

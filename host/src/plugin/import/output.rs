@@ -13,6 +13,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use crate::plugin::convert::line;
 use crate::plugin::grant::Bounds;
+use crate::plugin::witness::Witness;
 
 /// Bytes a guest may write at once.
 const WRITE_BYTES_MAX: usize = 64 << 10;
@@ -35,6 +36,7 @@ struct Lines {
     dropped: u64,
     line_bytes_max: u64,
     last: VecDeque<String>,
+    witness: Option<Arc<Witness>>,
 }
 
 impl Output {
@@ -48,6 +50,7 @@ impl Output {
                 dropped: 0,
                 line_bytes_max: bounds.log_line_bytes_max,
                 last: VecDeque::new(),
+                witness: None,
             }))
         };
         Self { out: lines("stdout"), err: lines("stderr") }
@@ -55,6 +58,13 @@ impl Output {
 
     pub(super) fn stream(&self, name: &str) -> Stream {
         Stream(Arc::clone(if name == "stderr" { &self.err } else { &self.out }))
+    }
+
+    /// Lets a witness read along.
+    pub(super) fn show(&self, witness: &Arc<Witness>) {
+        for lines in [&self.out, &self.err] {
+            lock(lines).witness = Some(Arc::clone(witness));
+        }
     }
 
     /// The end of standard error on one line; the runtime's own hints are left out.
@@ -111,7 +121,11 @@ impl Lines {
         }
         self.bytes_left -= cost;
         let (plugin, stream) = (&*self.plugin, self.stream);
-        tracing::debug!(plugin, stream, "{}", line(&text, self.line_bytes_max));
+        let text = line(&text, self.line_bytes_max);
+        tracing::debug!(plugin, stream, "{text}");
+        if let Some(witness) = &self.witness {
+            witness.printed(self.stream, text);
+        }
     }
 }
 
