@@ -12,7 +12,11 @@ mod bounds;
 mod broken;
 pub(crate) mod component;
 mod kept;
+mod limits;
 mod network;
+mod rules;
+mod secrets;
+mod sockets;
 mod work;
 
 use std::collections::BTreeMap;

@@ -25,9 +25,9 @@ usage: cargo xtask <chore>
   bench            the benchmarks
   heat             a real OpenStack Heat in a Python environment under target/
   etcd             a real etcd: the one on the PATH, or one under target/
+  languages        toolchains for Python, JavaScript and C under target/, and the examples in them
   snmpd            a real SNMP agent: the one on the PATH, or one under target/
   kafka            a broker that speaks Kafka's protocol, under target/
-  languages        toolchains for Python, JavaScript and C under target/, and the examples in them
   deny             licences and advisories of the dependencies";
 
 fn main() -> ExitCode {
@@ -56,14 +56,6 @@ fn perform(args: &[&str]) -> Result<ExitCode> {
             println!("export {}={}", etcd::VARIABLE, program.display());
             ExitCode::SUCCESS
         }),
-        ["snmpd"] => snmpd::install().map(|program| {
-            println!("export {}={}", snmpd::VARIABLE, program.display());
-            ExitCode::SUCCESS
-        }),
-        ["kafka"] => kafka::install().map(|program| {
-            println!("export {}={}", kafka::VARIABLE, program.display());
-            ExitCode::SUCCESS
-        }),
         ["languages"] => {
             let languages::Languages { folder, lacking } = languages::install()?;
             println!("export {}={}", languages::VARIABLE, folder.display());
@@ -72,6 +64,14 @@ fn perform(args: &[&str]) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        ["snmpd"] => snmpd::install().map(|program| {
+            println!("export {}={}", snmpd::VARIABLE, program.display());
+            ExitCode::SUCCESS
+        }),
+        ["kafka"] => kafka::install().map(|program| {
+            println!("export {}={}", kafka::VARIABLE, program.display());
+            ExitCode::SUCCESS
+        }),
         ["deny"] => suites::deny().map(|()| ExitCode::SUCCESS),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -178,8 +178,8 @@ fn real(found: &mut Vec<(&'static str, PathBuf)>, service: &Service) -> Result<S
     Ok(format!("not run: there is none; `cargo xtask {}` gets it", service.chore))
 }
 
-/// Makes the SDK's package and builds it from there, as those build it who have nothing else. What it depends on is there
-/// already.
+/// Makes the SDK's package and builds it from there, as those build it who have nothing else. What it depends on is
+/// there already.
 fn package(cargo: &mut Command) -> &mut Command {
     let whole = ["package", "--quiet", "--package", "stokehold-sdk", "--all-features"];
     cargo.args(whole).args(["--target", guests::TARGET, "--allow-dirty", "--offline"])
