@@ -5,7 +5,7 @@
 //! One table makes the struct, the flags, the names in the environment and the keys of the file, so
 //! they cannot differ. Relative paths are meant from the working directory, wherever the file lies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail, ensure};
@@ -15,8 +15,8 @@ mod plugins;
 mod tests;
 mod value;
 
-pub use plugins::Plugin;
-pub use value::{LogFormat, SchemaSource, Secret, StorePlace};
+pub use plugins::{Injected, Plugin, Source, own_file};
+pub use value::{LogFormat, MonitorOut, SchemaSource, Secret, StorePlace};
 
 use value::Setting;
 
@@ -119,10 +119,26 @@ settings! {
     etcd_key_file: Option<PathBuf> = "", Form::Text;
     /// Time that one request to the etcd may take, all tries together.
     etcd_timeout_ms: u64 = "5000", Form::Number(100, 600_000);
-    /// Folder of the plugins, one `<name>.wasm` each.
+    /// Folder of the plugins, one `<name>.wasm` each; `<name>.toml` beside it says what that one may do.
     handlers: PathBuf = "./handlers", Form::Text;
     /// Folder for compiled plugins; private, may be removed at any time.
     cache: PathBuf = "./stokehold-cache", Form::Text;
+    /// SHA-256 digests of the plugins that may be loaded: a file as `sha256sum` writes it, or digests with commas.
+    /// Empty: any plugin.
+    trusted_digests: Option<String> = "", Form::Text;
+    /// Public keys of minisign, as files or in base64, with commas. A plugin then needs `<name>.wasm.minisig` beside
+    /// it, made with one of them. Empty: no signature is asked for.
+    trusted_keys: Option<String> = "", Form::Text;
+    /// Plugins whose calls are recorded for `stokehold job replay`, with commas; `*` is all. Empty: none.
+    record_calls: Option<String> = "", Form::Text;
+    /// Folder for recorded calls; private, may be removed at any time.
+    recordings: PathBuf = "./stokehold-recordings", Form::Text;
+    /// Recorded calls that are kept, the newest ones.
+    recordings_max: u64 = "1000", Form::Number(1, 1_000_000);
+    /// Bytes of all recorded calls together.
+    recordings_bytes_max: u64 = "268435456", Form::Number(1, 1 << 40);
+    /// Bytes of bodies of requests and answers that are recorded of one call.
+    recording_bytes_max: u64 = "4194304", Form::Number(0, 1 << 30);
     /// Gohan's schemas: a file, or the address of Gohan. Empty: those an earlier run stored.
     schemas: Option<SchemaSource> = "", Form::Text;
     /// Token for Gohan, sent as `X-Auth-Token` when the schemas are fetched.
@@ -143,14 +159,45 @@ settings! {
     call_ms_max: u64 = "30000", Form::Number(1, DAY_MS);
     /// The most memory one call of a plugin may have.
     memory_bytes_max: u64 = "67108864", Form::Number(1 << 20, 1 << 32);
+    /// Time that a plugin has to describe itself when it is loaded.
+    describe_ms_max: u64 = "5000", Form::Number(1, DAY_MS);
+    /// Calls of one plugin at the same time on this host; further ones wait.
+    calls_max: u64 = "64", Form::Number(1, 10_000);
+    /// Elements of one table of a plugin; those with an interpreter have some ten thousand.
+    table_elements_max: u64 = "100000", Form::Number(1, 100_000);
+    /// Modules that one plugin is put together from; those with an interpreter have some forty.
+    modules_max: u64 = "64", Form::Number(1, 64);
+    /// Bytes that one call of a plugin may report: stack, state, monitor and checkpoint together.
+    report_bytes_max: u64 = "1048576", Form::Number(1, 1 << 30);
+    /// Requests that one call of a plugin may send.
+    http_requests_max: u64 = "1000", Form::Number(1, 1_000_000);
+    /// Bytes of the body of one request or answer of a plugin.
+    http_body_bytes_max: u64 = "16777216", Form::Number(1, 1 << 32);
+    /// Datagrams and connections that one call of a plugin may send and make.
+    socket_sends_max: u64 = "10000", Form::Number(1, 1_000_000);
     /// Plugin instances alive at the same time, calls of handlers and probes together.
     instances_max: u32 = "64", Form::Number(1, 10_000);
     /// Log lines kept of one call of a plugin.
-    log_lines_max: usize = "200", Form::Number(1, 100_000);
-    /// Pause between two probes of a target that asks for no other.
+    log_lines_max: u64 = "200", Form::Number(1, 100_000);
+    /// Bytes kept of one of these lines.
+    log_line_bytes_max: u64 = "4096", Form::Number(16, 1 << 20);
+    /// Bytes kept of what one call of a plugin writes to its standard output, and as many of its standard error.
+    stdout_bytes_max: u64 = "65536", Form::Number(1, 1 << 30);
+    /// Time from one probe of a target to the next, where it asks for no other.
     probe_interval_ms: u64 = "60000", Form::Number(100, DAY_MS);
+    /// Time over which the first probes of new targets are spread.
+    probe_spread_ms_max: u64 = "5000", Form::Number(0, DAY_MS);
+    /// Equal probes in a row after which a change of status counts; the first status counts at once.
+    probe_confirmations: u32 = "2", Form::Number(1, 100);
+    /// Pause before a change of status is looked at again.
+    probe_confirm_ms: u64 = "1000", Form::Number(100, DAY_MS);
     /// Probes at the same time on this host.
     probes_max: usize = "32", Form::Number(1, 4096);
+    /// Who watches what is registered, if not this host's probers: a Kafka, as `kafka://a:9092,b:9092`. The same on
+    /// all hosts.
+    monitor_out: Option<MonitorOut> = "", Form::Text;
+    /// Time that telling a Kafka may take; a job whose registration could not be told is tried again.
+    kafka_timeout_ms: u64 = "10000", Form::Number(100, 600_000);
     /// Time after which a silent host is taken for dead and its jobs go to others.
     lease_ms: u64 = "10000", Form::Number(1000, DAY_MS);
     /// Time that running calls get to end when the host is asked to.
@@ -238,6 +285,12 @@ pub struct Flags {
     pub values: BTreeMap<String, String>,
     /// `plugin=host:port`, each a grant.
     pub grant_http: Vec<String>,
+    /// `plugin=address:port`, each a grant of datagrams.
+    pub grant_udp: Vec<String>,
+    /// `plugin=address:port`, each a grant of connections.
+    pub grant_tcp: Vec<String>,
+    /// Plugins that have a file of their own: what environment and flags say is laid over that.
+    pub own_files: BTreeSet<String>,
     /// `plugin.key=value`.
     pub config: Vec<String>,
 }

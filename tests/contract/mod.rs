@@ -1,10 +1,15 @@
 //! The contract lasts: what was built for a released version goes on working, and what the SDK carries is the contract.
 
+mod against;
 mod bare;
+mod guide;
 mod kept;
+mod released;
 mod sdk;
+mod versions;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,9 +24,23 @@ use stokehold::plugin::{
 
 /// Loads plugins from files, with what they are granted; a fault fails the test.
 async fn loaded(files: &[PathBuf], granted: BTreeMap<String, PluginGrants>) -> Loaded {
+    let read =
+        |file: &PathBuf| (file.file_stem().unwrap().to_owned(), std::fs::read(file).unwrap());
+    let plugins: Vec<_> = files.iter().map(read).collect();
+    let loaded = load_all(&plugins, granted).await;
+    assert_eq!(loaded.faults, []);
+    loaded
+}
+
+/// Loads plugins by their names.
+async fn load_all(
+    plugins: &[(impl AsRef<OsStr>, Vec<u8>)],
+    granted: BTreeMap<String, PluginGrants>,
+) -> Loaded {
     let folder = tempfile::tempdir().unwrap();
-    for file in files {
-        std::fs::copy(file, folder.path().join(file.file_name().unwrap())).unwrap();
+    for (name, bytes) in plugins {
+        let file = folder.path().join(name.as_ref()).with_extension("wasm");
+        std::fs::write(file, bytes).unwrap();
     }
     let engine = EngineSettings { instances_max: 4, ..EngineSettings::default() };
     let settings = PluginSettings {
@@ -29,9 +48,7 @@ async fn loaded(files: &[PathBuf], granted: BTreeMap<String, PluginGrants>) -> L
         per_plugin: granted,
         ..PluginSettings::default()
     };
-    let loaded = load(&Engine::new(&engine).unwrap(), folder.path(), &settings).await;
-    assert_eq!(loaded.faults, []);
-    loaded
+    load(&Engine::new(&engine).unwrap(), folder.path(), &settings).await
 }
 
 /// A call for version 3 of the port `p1`, at its third try.

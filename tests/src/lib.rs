@@ -8,7 +8,16 @@ pub mod etcd;
 pub mod example;
 pub mod guests;
 pub mod http_server;
+pub mod kafka;
 pub mod paths;
+pub mod proxy;
 pub mod random;
 pub mod real_heat;
+pub mod service;
+pub mod snmpd;
 pub mod world;
+
+// What the guide shows is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../examples/README.md")]
+struct Guide;

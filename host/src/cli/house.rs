@@ -1,15 +1,17 @@
 //! From settings to everything that a running host is made of.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use tracing::{error, info, warn};
 
-use super::{entries, place};
+use super::{entries, grants, place};
 use crate::flow::schemas::{self, Source};
 use crate::flow::{House, Pace};
-use crate::plugin::{
-    self, AskedBounds, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings,
-};
-use crate::settings::{Plugin, SchemaSource, Settings};
+use crate::kafka::Kafka;
+use crate::plugin::{self, Engine, EngineSettings, Loaded};
+use crate::settings::{MonitorOut, SchemaSource, Settings};
 use crate::store::embedded::Role;
 
 /// Opens the store, gets the schemas, loads the plugins.
@@ -35,7 +37,7 @@ pub(super) async fn build(settings: &Settings) -> Result<House> {
         warn!("there are no schemas, so no type is known and nothing will be done");
     }
     let plugins = load(settings).await?;
-    Ok(House { store, schemas, plugins, pace: pace(settings) })
+    Ok(House { store, schemas, plugins, pace: pace(settings), outlet: outlet(settings) })
 }
 
 /// Checks what needs no store.
@@ -72,23 +74,7 @@ fn source(settings: &Settings) -> Option<Source> {
 pub(super) async fn plugins(settings: &Settings) -> Result<Loaded> {
     let engine = EngineSettings { instances_max: settings.instances_max, ..Default::default() };
     let engine = Engine::new(&engine).context("cannot start the sandbox")?;
-    Ok(plugin::load(&engine, &settings.handlers, &plugin_settings(settings)).await)
-}
-
-/// What plugins are loaded with.
-pub(super) fn plugin_settings(settings: &Settings) -> PluginSettings {
-    let bounds = Bounds {
-        call_ms_max: settings.call_ms_max,
-        memory_bytes_max: settings.memory_bytes_max,
-        log_lines_max: settings.log_lines_max as u64,
-        ..Bounds::default()
-    };
-    let per_plugin = settings.plugins.iter().map(|(name, plugin)| (name.clone(), grants(plugin)));
-    PluginSettings {
-        bounds,
-        cache_dir: Some(settings.cache.clone()),
-        per_plugin: per_plugin.collect(),
-    }
+    Ok(plugin::load(&engine, &settings.handlers, &grants::loading(settings)).await)
 }
 
 async fn load(settings: &Settings) -> Result<Loaded> {
@@ -108,17 +94,10 @@ async fn load(settings: &Settings) -> Result<Loaded> {
     Ok(loaded)
 }
 
-fn grants(plugin: &Plugin) -> PluginGrants {
-    let config = plugin.config.iter();
-    PluginGrants {
-        http: plugin.http.iter().cloned().collect(),
-        config: config.map(|(key, value)| (key.clone(), value.reveal().to_owned())).collect(),
-        bounds: AskedBounds {
-            call_ms_max: plugin.call_ms_max,
-            memory_bytes_max: plugin.memory_bytes_max,
-            ..AskedBounds::default()
-        },
-    }
+fn outlet(settings: &Settings) -> Option<Arc<Kafka>> {
+    let MonitorOut(brokers) = settings.monitor_out.clone()?;
+    let timeout = Duration::from_millis(settings.kafka_timeout_ms);
+    Some(Arc::new(Kafka::new(brokers, timeout)))
 }
 
 fn pace(settings: &Settings) -> Pace {
@@ -128,6 +107,9 @@ fn pace(settings: &Settings) -> Pace {
         backoff_ms_min: settings.backoff_ms_min,
         backoff_ms_max: settings.backoff_ms_max,
         probe_interval_ms: settings.probe_interval_ms,
+        probe_spread_ms_max: settings.probe_spread_ms_max,
+        probe_confirmations: settings.probe_confirmations,
+        probe_confirm_ms: settings.probe_confirm_ms,
         probes_max: settings.probes_max,
         lease_ms: settings.lease_ms,
         shutdown_ms_max: settings.shutdown_ms_max,

@@ -3,7 +3,8 @@
 //!
 //! `mirror` brings the store's changes in as facts; `planner` makes jobs of config changes; `runner` claims jobs
 //! and calls handlers; `collector` probes what is registered; `lease` keeps this host alive in the eyes of others,
-//! `presence` tells them what it is, `peers` shows the others and has one of them lead.
+//! `presence` tells them what it is, `peers` shows the others and has one of them lead; `recordings` keeps calls to
+//! be made again.
 
 mod clock;
 mod collector;
@@ -12,6 +13,7 @@ mod mirror;
 mod peers;
 mod planner;
 pub mod presence;
+pub mod recordings;
 mod runner;
 pub mod schemas;
 mod scribe;
@@ -25,8 +27,10 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tracing::info;
 
-use crate::domain::{Handlers, HostId};
+use crate::domain::{Handlers, HostId, ProberKinds};
+use crate::kafka::Kafka;
 use crate::plugin::Loaded;
+use crate::schedule;
 use crate::settle::Limits;
 use crate::store::Store;
 use scribe::Scribe;
@@ -42,8 +46,14 @@ pub struct Pace {
     pub backoff_ms_min: u64,
     /// The longest pause between tries.
     pub backoff_ms_max: u64,
-    /// Pause between two probes of one target.
+    /// Time from one probe of a target to the next.
     pub probe_interval_ms: u64,
+    /// Time over which the first probes of new targets are spread.
+    pub probe_spread_ms_max: u64,
+    /// Equal probes in a row after which a change of status counts.
+    pub probe_confirmations: u32,
+    /// Pause before a change of status is looked at again.
+    pub probe_confirm_ms: u64,
     /// Probes that run at a time.
     pub probes_max: usize,
     /// How long this host may be silent before its claims vanish.
@@ -62,19 +72,28 @@ pub struct House {
     pub plugins: Loaded,
     /// Bounds and pauses.
     pub pace: Pace,
+    /// Who is told of registrations instead of this host's probers.
+    pub outlet: Option<Arc<Kafka>>,
 }
 
 /// Runs the host until `shutdown` resolves or a loop ends with an error. Running calls get `shutdown_ms_max` to
 /// end; what does not is given back to the store.
 pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
-    let House { store, schemas, plugins, pace } = house;
+    let House { store, schemas, mut plugins, pace, outlet } = house;
+    if outlet.is_some() {
+        // Somebody else watches what is registered.
+        plugins.probers.clear();
+    }
     let host = HostId::new(uuid::Uuid::new_v4().to_string());
     let handlers = order(&plugins)?;
     let (stop, stopped) = watch::channel(false);
     let scribe = Scribe::new(Arc::clone(&store), Arc::clone(&schemas));
     let ttl = Duration::from_millis(pace.lease_ms);
     let (lease, keeper) = lease::Keeper::start(Arc::clone(&store), ttl).await?;
-    let about = presence::describe(&plugins, &handlers);
+    let mut about = presence::describe(&plugins, &handlers);
+    if outlet.is_some() {
+        about.probers.push(ProberKinds::outside("kafka"));
+    }
 
     let Loaded { workers, probers, .. } = plugins;
     let mut loops: JoinSet<Result<()>> = JoinSet::new();
@@ -91,15 +110,22 @@ pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Res
         backoff_ms_max: pace.backoff_ms_max,
         operations_max: store.limits().operations_max,
     };
-    let others = (lease, peers.clone());
-    let runner = runner::Runner::new(scribe.clone(), host.clone(), workers, others, limits, pace);
+    let others = (lease.clone(), peers.clone());
+    let hands = (scribe.clone(), outlet);
+    let runner = runner::Runner::new(hands, host.clone(), workers, others, limits, pace);
     loops.spawn(runner.run(stopped.clone()));
+    let probing = schedule::Pace {
+        interval_ms: pace.probe_interval_ms,
+        spread_ms_max: pace.probe_spread_ms_max,
+        confirmations: pace.probe_confirmations,
+        confirm_ms: pace.probe_confirm_ms,
+    };
     loops.spawn(collector::run(
         scribe.clone(),
         host.clone(),
         probers,
-        peers,
-        pace,
+        collector::Others { peers, lease },
+        (probing, pace.probes_max),
         stopped.clone(),
     ));
     let keeping = tokio::spawn(keeper.run(stopped.clone()));

@@ -1,6 +1,7 @@
 //! Ready jobs are claimed, handed to their handlers, and settled.
 
 mod call;
+mod deliver;
 mod ending;
 mod outcome;
 
@@ -21,6 +22,7 @@ use super::scribe::Scribe;
 use crate::domain::{
     Content, Entry, Fact, HandlerName, HostId, JobId, Peers, Revision, TemplateId,
 };
+use crate::kafka::Kafka;
 use crate::plugin::Worker;
 use crate::queue::{Queue, Turns};
 use crate::settle::{self, Closing, Limits};
@@ -91,7 +93,7 @@ pub(super) struct Runner {
 
 impl Runner {
     pub(super) fn new(
-        scribe: Scribe,
+        (scribe, outlet): (Scribe, Option<Arc<Kafka>>),
         host: HostId,
         workers: BTreeMap<HandlerName, Worker>,
         (lease, peers): (watch::Receiver<Option<LeaseId>>, watch::Receiver<Peers>),
@@ -101,7 +103,7 @@ impl Runner {
         let held = *lease.borrow();
         let workers = workers.into_iter().map(|(name, worker)| (name, Arc::new(worker))).collect();
         Self {
-            tools: Tools::new(scribe),
+            tools: Tools::new(scribe, outlet),
             workers,
             queue: Queue::new(host.clone()),
             host,

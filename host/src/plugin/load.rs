@@ -18,6 +18,7 @@ use super::engine::Engine;
 use super::grant::{Grants, PluginSettings};
 use super::import::{self, Guest};
 use super::probe::Prober;
+use super::provenance;
 use crate::domain::{Fault, HandlerName};
 
 /// The version of the contract this host speaks.
@@ -89,7 +90,7 @@ pub async fn load(engine: &Engine, dir: &Path, settings: &PluginSettings) -> Loa
             return loaded;
         }
     };
-    for name in settings.per_plugin.keys() {
+    for name in &settings.named() {
         if !files.iter().any(|file| file.file_stem().is_some_and(|stem| stem == name.as_str())) {
             tracing::warn!(
                 "[plugins.{name}] in stokehold.toml: no {name}.wasm in {}",
@@ -185,14 +186,13 @@ impl Candidate<'_> {
         check_name(stem)?;
         let bytes = read(self.file)?;
         check_format(&bytes)?;
-        let granted = self.settings.per_plugin.get(stem).cloned().unwrap_or_default();
-        let plugin = Arc::new(Plugin {
-            name: stem.into(),
-            digest: hex(&Sha256::digest(&bytes)),
-            engine: self.engine.clone(),
-            grants: Grants::read(&granted)?,
-            bounds: self.settings.bounds.with(&granted.bounds),
-        });
+        let digest = hex(&Sha256::digest(&bytes));
+        provenance::check(&self.settings.trust, self.file, &bytes, &digest)?;
+        let granted = self.settings.granted(stem)?;
+        let bounds = self.settings.bounds.with(&granted.bounds);
+        let recordings = self.settings.recordings_of(stem);
+        let grants = Grants { recordings, ..Grants::read(&granted)? };
+        let plugin = Arc::new(Plugin::new(stem, digest, self.engine, grants, bounds));
         let component = self.compile(bytes, plugin.digest.clone()).await?;
         let kind = check_world(&component, &plugin)?;
         let (described, found) = match kind {
@@ -200,6 +200,7 @@ impl Candidate<'_> {
             Kind::Prober => describe_prober(&plugin, &component).await?,
         };
         self.check_described(&described, &plugin)?;
+        asked::keep(&described, &plugin);
         Ok((described, found))
     }
 

@@ -5,15 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use wasmtime::WasmBacktrace;
-
+use super::backtrace::{Frame, frames};
 use super::call::Lookup;
-use super::grant::Grants;
+use super::grant::{Grants, PluginGrants};
 use crate::domain::{Exchange, Json, Message, ResourceRef, Stack};
+use async_trait::async_trait;
 
-/// Functions of a backtrace that are kept.
-const FRAMES_MAX: usize = 32;
 /// Stands where something secret stood.
 const MASK: &str = "***";
 /// Secrets shorter than this are not looked for: they would be found everywhere.
@@ -63,15 +60,6 @@ pub struct Seen {
     pub took: Duration,
     /// Bytes of bodies that were too many to be kept.
     pub dropped_bytes: u64,
-}
-
-/// One function of a backtrace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
-    /// Its name; empty where the component has none.
-    pub function: String,
-    /// Its file and line, where the component has line tables and the engine reads them.
-    pub place: Option<(String, u32)>,
 }
 
 /// Answers that wait for their requests.
@@ -213,44 +201,21 @@ impl Witness {
         seen.took = took;
         seen.memory_bytes = memory_bytes;
         seen.frames = error.map(frames).unwrap_or_default();
-        let secrets = secrets(grants);
         for exchange in &mut seen.exchanges {
-            mask(exchange, &secrets);
+            mask(exchange, &grants.hidden);
         }
     }
 }
 
-/// The functions of a trap, without the machinery of a panic where the rest has names.
-fn frames(error: &wasmtime::Error) -> Vec<Frame> {
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
-    let frames = backtrace.frames().iter().flat_map(|frame| {
-        let name = frame.func_name().map(rustc_demangled).unwrap_or_default();
-        let symbols = frame.symbols();
-        let placed = symbols.iter().map(|symbol| Frame {
-            function: symbol.name().map_or_else(|| name.clone(), rustc_demangled),
-            place: symbol.file().map(str::to_owned).zip(symbol.line()),
-        });
-        let bare = symbols.is_empty().then(|| Frame { function: name.clone(), place: None });
-        placed.chain(bare).collect::<Vec<_>>()
-    });
-    frames.take(FRAMES_MAX).collect()
-}
-
-/// A mangled name ends in a hash that says nothing to a reader.
-fn rustc_demangled(name: &str) -> String {
-    let Some((rest, hash)) = name.rsplit_once("::h") else { return name.to_owned() };
-    let is_hash = hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hash { rest.to_owned() } else { name.to_owned() }
-}
-
-/// What must not stand in a recording: the values of settings that are called like secrets.
-fn secrets(grants: &Grants) -> Vec<String> {
-    let secret = |name: &str| {
+/// What must not stand in a recording: secrets, and the values of settings that are called like one.
+pub(super) fn hidden(granted: &PluginGrants) -> Vec<String> {
+    let is_secret = |name: &str| {
         let name = name.to_ascii_lowercase();
         SECRET_NAMES.iter().any(|part| name.contains(part))
     };
-    let config = grants.config.iter().filter(|(name, _)| secret(name));
-    let mut values: Vec<_> = config.map(|(_, value)| value.clone()).collect();
+    let config = granted.config.iter().filter(|(name, _)| is_secret(name));
+    let secrets = granted.secrets.values().map(|secret| secret.value.clone());
+    let mut values: Vec<_> = config.map(|(_, value)| value.clone()).chain(secrets).collect();
     values.retain(|value| value.len() >= SECRET_BYTES_MIN);
     // The longest first: one may be a part of another.
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
@@ -259,7 +224,7 @@ fn secrets(grants: &Grants) -> Vec<String> {
 
 /// The text without the plugin's secrets.
 pub(super) fn masked(grants: &Grants, text: &str) -> String {
-    without(&secrets(grants), text)
+    without(&grants.hidden, text)
 }
 
 fn without(secrets: &[String], text: &str) -> String {
@@ -309,6 +274,7 @@ impl Lookup for Noted {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
+    use crate::plugin::grant::InjectedSecret;
 
     fn answer(url: &str, status: u16, repeats: bool) -> Exchange {
         Exchange {
@@ -338,25 +304,28 @@ mod tests {
         let config =
             [("keystone_password", "opensesame"), ("heat_url", "http://a"), ("token", "x")];
         let config = config.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let grants = Grants { config, ..Grants::default() };
+        let mut granted = PluginGrants { config, ..PluginGrants::default() };
+        let secret = InjectedSecret { value: "injected".to_owned(), ..InjectedSecret::default() };
+        granted.secrets.insert("s".to_owned(), secret);
+        let grants = Grants { hidden: hidden(&granted), ..Grants::default() };
         let witness = Witness::new(1000);
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let number =
             witness.begin("GET", "http://a/?p=opensesame", vec![header("x-auth-token", "t")]);
         witness.body(number, Side::Request, br#"{"password": "opensesame", "x": 1}"#);
-        let headers = vec![header("set-cookie", "c"), header("x-echo", "<opensesame>")];
+        let headers = vec![header("set-cookie", "c"), header("x-echo", "<opensesame injected>")];
         witness.head(number, Ok(200), headers);
         witness.body(number, Side::Answer, &[0xff]);
         witness.end(&grants, Duration::ZERO, 0, None);
         let seen = witness.take();
         let shown = format!("{seen:?}");
-        assert!(!shown.contains("opensesame"), "{shown}");
+        assert!(!shown.contains("opensesame") && !shown.contains("injected"), "{shown}");
         let exchange = &seen.exchanges[0];
         assert_eq!(exchange.url, "http://a/?p=***");
         assert_eq!(exchange.request.body, br#"{"password": "***", "x": 1}"#);
         assert_eq!(
             exchange.answer.headers,
-            [header("set-cookie", "***"), header("x-echo", "<***>")]
+            [header("set-cookie", "***"), header("x-echo", "<*** ***>")]
         );
         assert_eq!(exchange.request.headers, [header("x-auth-token", "***")]);
         assert_eq!(exchange.answer.body, [0xff]);
@@ -373,11 +342,5 @@ mod tests {
             (seen.exchanges[0].answer.body.as_slice(), seen.dropped_bytes),
             (&b"abc"[..], 2)
         );
-    }
-
-    #[test]
-    fn a_function_is_shown_without_its_hash() {
-        assert_eq!(rustc_demangled("a::b::h0123456789abcdef"), "a::b");
-        assert_eq!(rustc_demangled("a::hello"), "a::hello");
     }
 }

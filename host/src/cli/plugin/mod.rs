@@ -5,15 +5,16 @@ use std::path::Path;
 use anyhow::Result;
 use clap::Subcommand;
 
-use super::{Answer, flags, house, load};
+use super::{Answer, flags, grants, load};
 use crate::plugin::PluginSettings;
 
+mod against;
 mod check;
 mod componentize;
 mod inspect;
 mod new;
-mod outcome;
-mod rehearsal;
+pub(super) mod outcome;
+pub(super) mod rehearsal;
 mod run;
 
 #[derive(clap::Args)]
@@ -55,7 +56,7 @@ fn operator(named: &flags::Named) -> Result<Option<PluginSettings>> {
     if named.is_silent() {
         return Ok(None);
     }
-    Ok(Some(house::plugin_settings(&load::all(named)?)))
+    Ok(Some(grants::loading(&load::all(named)?)))
 }
 
 /// As messages name a file.

@@ -11,8 +11,9 @@ use crate::domain::{
     Action, Content, Entry, Failure, Fault, Fields, JobId, Json, Posted, Registration, Report,
     ResourceRef, Revision, Stack, Step, TemplateId, Transaction, Verdict,
 };
-use crate::flow::clock;
 use crate::flow::scribe::{Scribe, Uncommitted};
+use crate::flow::{clock, recordings};
+use crate::kafka::Kafka;
 use crate::plugin::{self, Lookup, Worker};
 use crate::settle::Closing;
 use crate::store::LeaseId;
@@ -35,12 +36,14 @@ pub(super) struct Call {
 pub(super) struct Tools {
     pub(super) scribe: Scribe,
     lookup: Arc<dyn Lookup>,
+    /// Where registrations are told, besides the store.
+    pub(super) outlet: Option<Arc<Kafka>>,
 }
 
 impl Tools {
-    pub(super) fn new(scribe: Scribe) -> Self {
+    pub(super) fn new(scribe: Scribe, outlet: Option<Arc<Kafka>>) -> Self {
         let lookup = Arc::new(StoreLookup(scribe.clone()));
-        Self { scribe, lookup }
+        Self { scribe, lookup, outlet }
     }
 
     /// Claims the job and calls its handler.
@@ -69,21 +72,30 @@ impl Tools {
             Some(step) => (step.template, step.checkpoint),
             None => (TemplateId::new(""), None),
         };
-        let answer = call
-            .worker
-            .handle(plugin::Call {
-                job: Arc::clone(&call.posted),
-                template_id,
-                template_text: text,
-                checkpoint,
-                lookup: Arc::clone(&self.lookup),
-            })
-            .await;
+        let asked = plugin::Call {
+            job: Arc::clone(&call.posted),
+            template_id,
+            template_text: text,
+            checkpoint,
+            lookup: Arc::clone(&self.lookup),
+        };
+        let answer = recordings::handle(&call.worker, asked).await;
         // Only what changes a registration needs to know it.
         let registration = if answer.report.monitor.is_empty() {
             Ok(None)
         } else {
             self.registration(&call.posted.job.target).await
+        };
+        let registration = match registration {
+            Ok(registration) => {
+                let told = self.deliver(&call.posted.job, &answer, registration.as_ref()).await;
+                if let Err(why) = told {
+                    let outcome = Ok(Verdict::Failed(Failure::Retry(why)));
+                    return Came::Answered(Box::new(closing(&call, claim, outcome)));
+                }
+                Ok(registration)
+            }
+            Err(error) => Err(error),
         };
         Came::Answered(Box::new(match registration {
             Ok(registration) => Closing {

@@ -1,8 +1,9 @@
 //! What a guest can reach while it is called: one file per import of the contract, and a narrow part of WASI.
 //!
 //! Files, environment and sockets are linked because standard libraries and interpreters import them unasked. The
-//! former two are empty, and no socket is handed out.
+//! former two are empty, and no socket reaches an address that was not granted.
 
+mod body;
 mod config;
 mod http;
 mod limit;
@@ -10,7 +11,9 @@ mod log;
 mod monitor;
 mod output;
 mod params;
+mod refusals;
 mod script;
+mod sockets;
 mod stack_output;
 mod state;
 
@@ -21,7 +24,7 @@ use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
 use wasmtime_wasi::random::WasiRandom;
-use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
+use wasmtime_wasi::sockets::WasiSocketsView as _;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -29,6 +32,8 @@ use self::http::Gate;
 use self::limit::Limiter;
 use self::log::LogBudget;
 use self::output::Output;
+use self::refusals::Refusals;
+use self::sockets::{NamesView, Wire};
 use super::bindings::{self, types};
 use super::call::{Lookup, Plugin};
 use super::witness::Witness;
@@ -60,6 +65,8 @@ pub(crate) struct Guest {
     http: WasiHttpCtx,
     gate: Gate,
     witness: Option<Arc<Witness>>,
+    wire: Arc<Wire>,
+    refusals: Arc<Refusals>,
 }
 
 /// The job at hand; there is none while a plugin describes itself or probes.
@@ -88,29 +95,29 @@ impl Guest {
     /// A guest that works on a job.
     pub(crate) fn working(plugin: &Arc<Plugin>, work: Work) -> Self {
         let job = Some(work.posted.job.id.to_string());
-        Self { work: Some(work), ..Self::new(plugin, Gate::open(plugin), job) }
+        Self { work: Some(work), ..Self::new(plugin, true, job) }
     }
 
     /// A guest that probes: no job, but the network.
     pub(crate) fn probing(plugin: &Arc<Plugin>) -> Self {
-        Self::new(plugin, Gate::open(plugin), None)
+        Self::new(plugin, true, None)
     }
 
     /// A guest that says what it is: no job, no network.
     pub(crate) fn described(plugin: &Arc<Plugin>) -> Self {
-        Self::new(plugin, Gate::closed(plugin), None)
+        Self::new(plugin, false, None)
     }
 
-    fn new(plugin: &Arc<Plugin>, gate: Gate, job: Option<String>) -> Self {
+    fn new(plugin: &Arc<Plugin>, has_network: bool, job: Option<String>) -> Self {
         let bounds = &plugin.bounds;
         let output = Output::new(&plugin.name, bounds);
+        let refusals = Refusals::new(&plugin.name);
+        let wire = Wire::new(plugin, has_network, &refusals);
         let mut wasi = WasiCtx::builder();
         wasi.stdout(output.stream("stdout"))
             .stderr(output.stream("stderr"))
-            .allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false)
             .max_random_size(RANDOM_BYTES_MAX);
+        wire.guard(&mut wasi);
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
         let mut http = WasiHttpCtx::new();
@@ -118,14 +125,16 @@ impl Guest {
         Self {
             work: None,
             breach: None,
-            limiter: Limiter::new(bounds.memory_bytes_max),
+            limiter: Limiter::new(bounds),
             log: LogBudget::new(bounds, job),
             output,
             table,
             wasi: wasi.build(),
             http,
-            gate,
+            gate: Gate::new(plugin, has_network, &refusals),
             witness: None,
+            wire,
+            refusals,
             plugin: Arc::clone(plugin),
         }
     }
@@ -158,9 +167,14 @@ impl Guest {
     /// Ends the call: what was left unsaid is logged, and what was reported handed out.
     pub(crate) fn finish(self) -> Report {
         self.output.finish();
-        self.gate.finish();
+        self.refusals.finish();
         self.log.finish(&self.plugin.name);
         self.work.map(|work| work.report).unwrap_or_default()
+    }
+
+    fn names(&mut self) -> NamesView<'_> {
+        let wire = Arc::clone(&self.wire);
+        NamesView { sockets: self.sockets(), wire }
     }
 
     /// The job, for an import that is of no use without one.
@@ -245,18 +259,5 @@ fn wasi(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, Guest::filesystem)?;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, Guest::filesystem)?;
-    sockets(l)
-}
-
-/// Whoever asks for a socket or for the address of a name is told that access is denied.
-fn sockets(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    use wasmtime_wasi::p2::bindings::sockets;
-    let options = sockets::network::LinkOptions::default();
-    sockets::network::add_to_linker::<_, WasiSockets>(l, &options, Guest::sockets)?;
-    sockets::instance_network::add_to_linker::<_, WasiSockets>(l, Guest::sockets)?;
-    sockets::tcp::add_to_linker::<_, WasiSockets>(l, Guest::sockets)?;
-    sockets::tcp_create_socket::add_to_linker::<_, WasiSockets>(l, Guest::sockets)?;
-    sockets::udp::add_to_linker::<_, WasiSockets>(l, Guest::sockets)?;
-    sockets::udp_create_socket::add_to_linker::<_, WasiSockets>(l, Guest::sockets)?;
-    sockets::ip_name_lookup::add_to_linker::<_, WasiSockets>(l, Guest::sockets)
+    sockets::link(l)
 }
