@@ -12,6 +12,7 @@ use http::Method;
 use http::uri::Scheme;
 
 use super::inject::{Injection, Secrets};
+use super::provenance::TrustSettings;
 use super::witness;
 use crate::http_client::{HttpClient, Reach};
 
@@ -20,8 +21,6 @@ mod site;
 
 pub(crate) use place::Place;
 pub(crate) use site::{Missing, Site};
-
-use super::provenance::TrustSettings;
 
 /// What all plugins of a directory are loaded with.
 #[derive(Clone, Debug, Default)]
