@@ -125,10 +125,20 @@ settings! {
     cache: PathBuf = "./stokehold-cache", Form::Text;
     /// SHA-256 digests of the plugins that may be loaded: a file as `sha256sum` writes it, or digests with commas.
     /// Empty: any plugin.
-    plugin_digests: Option<String> = "", Form::Text;
+    trusted_digests: Option<String> = "", Form::Text;
     /// Public keys of minisign, as files or in base64, with commas. A plugin then needs `<name>.wasm.minisig` beside
     /// it, made with one of them. Empty: no signature is asked for.
-    plugin_keys: Option<String> = "", Form::Text;
+    trusted_keys: Option<String> = "", Form::Text;
+    /// Plugins whose calls are recorded for `stokehold job replay`, with commas; `*` is all. Empty: none.
+    record_calls: Option<String> = "", Form::Text;
+    /// Folder for recorded calls; private, may be removed at any time.
+    recordings: PathBuf = "./stokehold-recordings", Form::Text;
+    /// Recorded calls that are kept, the newest ones.
+    recordings_max: u64 = "1000", Form::Number(1, 1_000_000);
+    /// Bytes of all recorded calls together.
+    recordings_bytes_max: u64 = "268435456", Form::Number(1, 1 << 40);
+    /// Bytes of bodies of requests and answers that are recorded of one call.
+    recording_bytes_max: u64 = "4194304", Form::Number(0, 1 << 30);
     /// Gohan's schemas: a file, or the address of Gohan. Empty: those an earlier run stored.
     schemas: Option<SchemaSource> = "", Form::Text;
     /// Token for Gohan, sent as `X-Auth-Token` when the schemas are fetched.

@@ -267,6 +267,24 @@ impl World {
         Ok(plugin::load(&engine, &self.setup.handlers, &settings).await)
     }
 
+    /// The same as flags of a command.
+    pub fn heat_settings(&self) -> Vec<String> {
+        let grants = self.grants().into_iter();
+        grants
+            .flat_map(|(plugin, grants)| {
+                let http = grants.http.into_iter();
+                let http: Vec<_> = http
+                    .flat_map(|http| ["--grant-http".to_owned(), format!("{plugin}={http}")])
+                    .collect();
+                let config = grants.config.into_iter();
+                let config = config.flat_map(move |(key, value)| {
+                    ["--config".to_owned(), format!("{plugin}.{key}={value}")]
+                });
+                http.into_iter().chain(config.collect::<Vec<_>>())
+            })
+            .collect()
+    }
+
     /// What the plugins are granted: Heat and the analytics, both simulated unless another Heat is set.
     fn grants(&self) -> BTreeMap<String, PluginGrants> {
         let simulated = self.heat.url();

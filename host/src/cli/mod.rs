@@ -20,6 +20,7 @@ mod get;
 mod grants;
 mod house;
 mod input;
+mod job;
 mod leader;
 mod load;
 mod logging;
@@ -78,6 +79,8 @@ enum Command {
     Leader(leader::Args),
     /// Look for what is wrong with settings, store, hosts, plugins and network, and say what to do.
     Doctor(doctor::Args),
+    /// List recorded calls, and make the calls of a job again.
+    Job(job::Args),
     /// Check, inspect and try out a plugin's file.
     Plugin(plugin::Args),
 }
@@ -127,6 +130,7 @@ fn perform(command: Command) -> Result<Answer> {
             Command::Status(args) => status::status(args).await,
             Command::Leader(args) => leader::leader(args).await,
             Command::Doctor(args) => doctor::doctor(args).await,
+            Command::Job(args) => job::job(args).await,
             Command::Plugin(args) => plugin::plugin(args).await,
         }
     });

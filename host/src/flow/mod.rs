@@ -3,7 +3,8 @@
 //!
 //! `mirror` brings the store's changes in as facts; `planner` makes jobs of config changes; `runner` claims jobs
 //! and calls handlers; `collector` probes what is registered; `lease` keeps this host alive in the eyes of others,
-//! `presence` tells them what it is, `peers` shows the others and has one of them lead.
+//! `presence` tells them what it is, `peers` shows the others and has one of them lead; `recordings` keeps calls to
+//! be made again.
 
 mod clock;
 mod collector;
@@ -12,6 +13,7 @@ mod mirror;
 mod peers;
 mod planner;
 pub mod presence;
+pub mod recordings;
 mod runner;
 pub mod schemas;
 mod scribe;

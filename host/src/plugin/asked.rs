@@ -75,7 +75,7 @@ pub(super) fn compare(asked: &Asked, granted: &Grants, bounds: &Bounds) -> Vec<W
         }
     }
     rows.extend(unasked(asked, "config", granted.config.keys()));
-    rows.extend(unasked(asked, "secret", granted.secrets.keys()));
+    rows.extend(unasked(asked, "secret", granted.secrets.iter()));
     rows.extend(asked.limits.iter().take(ASKED_MAX).map(|limit| limit_row(limit, bounds)));
     rows
 }
@@ -154,7 +154,7 @@ fn config(key: &str, granted: &Grants) -> Wish {
 }
 
 fn secret(name: &str, granted: &Grants) -> Wish {
-    if granted.secrets.contains_key(name) {
+    if granted.secrets.iter().any(|own| own == name) {
         return Wish::new("secret", name, Standing::Granted);
     }
     let name = line(name, TEXT_BYTES_MAX);
@@ -184,7 +184,8 @@ fn limit_row((name, value): &(String, u64), bounds: &Bounds) -> Wish {
 }
 
 impl Asked {
-    fn of(said: &Described) -> Self {
+    /// As it described itself.
+    pub(super) fn of(said: &Described) -> Self {
         let grant = |asked: &types::Grant| (asked.kind.clone(), asked.value.clone());
         let limit = |asked: &types::Limit| (asked.name.clone(), asked.value);
         Self {

@@ -190,7 +190,8 @@ impl Candidate<'_> {
         provenance::check(&self.settings.trust, self.file, &bytes, &digest)?;
         let granted = self.settings.granted(stem)?;
         let bounds = self.settings.bounds.with(&granted.bounds);
-        let grants = Grants::read(&granted)?;
+        let recordings = self.settings.recordings_of(stem);
+        let grants = Grants { recordings, ..Grants::read(&granted)? };
         let plugin = Arc::new(Plugin::new(stem, digest, self.engine, grants, bounds));
         let component = self.compile(bytes, plugin.digest.clone()).await?;
         let kind = check_world(&component, &plugin)?;

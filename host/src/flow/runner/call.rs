@@ -11,8 +11,8 @@ use crate::domain::{
     Action, Content, Entry, Failure, Fault, Fields, JobId, Json, Posted, Registration, Report,
     ResourceRef, Revision, Stack, Step, TemplateId, Transaction, Verdict,
 };
-use crate::flow::clock;
 use crate::flow::scribe::{Scribe, Uncommitted};
+use crate::flow::{clock, recordings};
 use crate::kafka::Kafka;
 use crate::plugin::{self, Lookup, Worker};
 use crate::settle::Closing;
@@ -72,16 +72,14 @@ impl Tools {
             Some(step) => (step.template, step.checkpoint),
             None => (TemplateId::new(""), None),
         };
-        let answer = call
-            .worker
-            .handle(plugin::Call {
-                job: Arc::clone(&call.posted),
-                template_id,
-                template_text: text,
-                checkpoint,
-                lookup: Arc::clone(&self.lookup),
-            })
-            .await;
+        let asked = plugin::Call {
+            job: Arc::clone(&call.posted),
+            template_id,
+            template_text: text,
+            checkpoint,
+            lookup: Arc::clone(&self.lookup),
+        };
+        let answer = recordings::handle(&call.worker, asked).await;
         // Only what changes a registration needs to know it.
         let registration = if answer.report.monitor.is_empty() {
             Ok(None)

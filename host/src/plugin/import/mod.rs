@@ -64,9 +64,9 @@ pub(crate) struct Guest {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     gate: Gate,
+    witness: Option<Arc<Witness>>,
     wire: Arc<Wire>,
     refusals: Arc<Refusals>,
-    witness: Option<Arc<Witness>>,
 }
 
 /// The job at hand; there is none while a plugin describes itself or probes.
@@ -132,9 +132,9 @@ impl Guest {
             wasi: wasi.build(),
             http,
             gate: Gate::new(plugin, has_network, &refusals),
+            witness: None,
             wire,
             refusals,
-            witness: None,
             plugin: Arc::clone(plugin),
         }
     }
