@@ -118,8 +118,9 @@ async fn nobody_listens_and_nobody_takes_a_port_of_its_choice() {
 async fn only_granted_names_are_looked_up_and_none_leads_to_what_is_near() {
     let worker = granted(&["some-name:1-65535"], &[]).worker().await;
     let (logs, _guard) = Logs::record();
-    // The standard library has no word of its own for why a name was not found.
-    assert_eq!(came(&worker, "name", "secret.of.elsewhere.invalid").await, "Uncategorized");
+    // What the kind of the error is depends on the guest's library.
+    let why = came(&worker, "name", "secret.of.elsewhere.invalid").await;
+    assert!(["PermissionDenied", "Uncategorized"].contains(&&*why), "{why}");
     let line = logs.line("asked for the address of secret.of.elsewhere.invalid");
     assert!(line.contains("--grant-udp guest_sockets=secret.of.elsewhere.invalid:PORT"), "{line}");
 
