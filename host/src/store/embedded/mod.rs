@@ -1,7 +1,8 @@
 //! The embedded store: one file in a folder, durable, shared by the processes of one machine.
 //!
 //! `folder` and `schema` open it; `packing` makes values small, `writer` gathers what is to be
-//! written and commits it through the `ledger`, `trim` and `checkpoint` tidy up behind it; `reader` and `watch` read from snapshots.
+//! written and commits it through the `ledger`, `trim` and `checkpoint` tidy up behind it; `reader`
+//! and `watch` read from snapshots.
 //! Several processes may have the same folder open, one of them as its host.
 
 mod checkpoint;
