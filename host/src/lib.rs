@@ -1,6 +1,7 @@
 //! Stokehold runs infrastructure handlers as sandboxed WebAssembly components.
 //! ARCHITECTURE.md shows the house.
 
+pub mod admin;
 pub mod cli;
 pub mod domain;
 pub mod flow;
@@ -11,4 +12,5 @@ pub mod queue;
 pub mod settings;
 pub mod settle;
 pub mod store;
+pub mod trust;
 pub mod wire;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use heat_simulator::{Options as HeatOptions, Simulator};
 use serde_json::{Value as Json, json};
+use stokehold::admin::Meters;
 use stokehold::domain::Schemas;
 use stokehold::flow::{self, House, Pace};
 use stokehold::plugin::{
@@ -16,6 +17,7 @@ use stokehold::plugin::{
 };
 use stokehold::store::embedded::{Embedded, Options, Role};
 use stokehold::store::{Event, Outcome, Store, Txn, Write};
+use stokehold::trust::Rules;
 use stokehold::wire;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -56,6 +58,8 @@ impl Setup {
             probes_max: 8,
             lease_ms: 2000,
             shutdown_ms_max: 2000,
+            look_ms: 100,
+            trust: Rules { breaker_ms_min: 100, breaker_ms_max: 1000, ..Rules::default() },
         };
         let heat_config = BTreeMap::from([("poll_ms".to_owned(), "20".to_owned())]);
         Ok(Self {
@@ -77,6 +81,8 @@ pub struct World {
     pub heat: Simulator,
     /// The resource types.
     pub schemas: Arc<Schemas>,
+    /// What the hosts of this process count, all together.
+    pub meters: Meters,
     setup: Setup,
     hosts: Vec<Running>,
     etcd: Option<Cluster>,
@@ -128,7 +134,8 @@ impl World {
             bail!("schemas of the test: {complaint}");
         }
         let heat = Simulator::start(std::mem::take(&mut setup.heat))?;
-        Ok(Self { store, heat, schemas: Arc::new(schemas), setup, hosts: Vec::new(), etcd, folder })
+        let (schemas, meters, hosts) = (Arc::new(schemas), Meters::new(), Vec::new());
+        Ok(Self { store, heat, schemas, meters, setup, hosts, etcd, folder })
     }
 
     /// The command that runs a host of this world in a process of its own.
@@ -182,8 +189,14 @@ impl World {
             None => Arc::clone(&self.store),
             Some(etcd) => etcd.store().await?,
         };
-        let house =
-            House { store, schemas: Arc::clone(&self.schemas), plugins, pace: self.setup.pace };
+        let house = House {
+            store,
+            schemas: Arc::clone(&self.schemas),
+            plugins,
+            pace: self.setup.pace,
+            meters: self.meters.clone(),
+            server: None,
+        };
         let (stop, stopped) = oneshot::channel();
         let run = flow::run(house, async move {
             let _ = stopped.await;

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use tracing::{error, info, warn};
 
 use super::{entries, place};
+use crate::admin::{Meters, Server};
 use crate::flow::schemas::{self, Source};
 use crate::flow::{House, Pace};
 use crate::plugin::{
@@ -11,6 +12,7 @@ use crate::plugin::{
 };
 use crate::settings::{Plugin, SchemaSource, Settings};
 use crate::store::embedded::Role;
+use crate::trust::Rules;
 
 /// Opens the store, gets the schemas, loads the plugins.
 pub(super) async fn build(settings: &Settings) -> Result<House> {
@@ -34,8 +36,14 @@ pub(super) async fn build(settings: &Settings) -> Result<House> {
     if schemas.iter().next().is_none() {
         warn!("there are no schemas, so no type is known and nothing will be done");
     }
+    // An address that is taken is told before the plugins are compiled.
+    let meters = Meters::new();
+    let server = match &settings.metrics {
+        Some(address) => Some(Server::bind(address, meters.clone()).await?),
+        None => None,
+    };
     let plugins = load(settings).await?;
-    Ok(House { store, schemas, plugins, pace: pace(settings) })
+    Ok(House { store, schemas, plugins, pace: pace(settings), meters, server })
 }
 
 /// Checks what needs no store.
@@ -131,6 +139,15 @@ fn pace(settings: &Settings) -> Pace {
         probes_max: settings.probes_max,
         lease_ms: settings.lease_ms,
         shutdown_ms_max: settings.shutdown_ms_max,
+        look_ms: settings.look_ms,
+        trust: Rules {
+            canary_percent: settings.canary_percent,
+            canary_calls_min: settings.canary_calls_min,
+            rollback_calls: settings.rollback_calls,
+            breaker_faults_max: settings.breaker_faults_max,
+            breaker_ms_min: settings.breaker_ms_min,
+            breaker_ms_max: settings.breaker_ms_max,
+        },
     }
 }
 

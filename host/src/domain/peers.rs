@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Handler, HandlerName, Handlers, HostId, Revision};
+use super::{Handler, HandlerName, Handlers, HostId, PluginStatus, Revision};
 
 /// What a running host tells about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,9 @@ pub struct Presence {
     pub handlers: Vec<Handler>,
     /// The probers it has.
     pub probers: Vec<ProberKinds>,
-    /// Plugins that could not be loaded.
+    /// Its plugins, in order of their names.
+    pub plugins: Vec<PluginStatus>,
+    /// Files that could not be loaded.
     pub faults: Vec<PluginFault>,
 }
 
@@ -104,9 +106,9 @@ impl Peers {
     /// others only if it does not. All hosts that see the same peers agree, and each comes first
     /// for about as many subjects as any other.
     pub fn rank(&self, me: &HostId, subject: &str, can: impl Fn(&Presence) -> bool) -> usize {
-        let mine = (weight(me, subject), me);
+        let mine = (weight(me.as_str(), subject), me);
         let others = self.hosts.iter().filter(|(host, about)| *host != me && can(about));
-        others.filter(|(host, _)| (weight(host, subject), *host) > mine).count()
+        others.filter(|(host, _)| (weight(host.as_str(), subject), *host) > mine).count()
     }
 }
 
@@ -122,9 +124,10 @@ impl Presence {
     }
 }
 
-/// FNV-1a with a mixing step, so that hosts of different builds agree.
-fn weight(host: &HostId, subject: &str) -> u64 {
-    let bytes = host.as_str().bytes().chain([0]).chain(subject.bytes());
+/// A number that falls anywhere for each pair, the same on all hosts: FNV-1a with a mixing step, so that hosts of
+/// different builds agree.
+pub fn weight(of: &str, subject: &str) -> u64 {
+    let bytes = of.bytes().chain([0]).chain(subject.bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });

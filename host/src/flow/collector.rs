@@ -11,12 +11,13 @@ use tracing::{debug, info, warn};
 use super::Pace;
 use super::clock;
 use super::mirror::{self, Update};
+use super::roster::{Roster, Shift};
 use super::scribe::{Scribe, Uncommitted};
 use crate::domain::{
-    Content, Effect, Entry, Fact, Failure, Guard, HostId, Peers, Presence, Registration,
+    Content, Effect, Entry, Fact, Failure, Fault, Guard, HostId, Peers, Presence, Registration,
     ResourceRef, Revision, Target, Transaction, Version,
 };
-use crate::plugin::{Prober, Subject};
+use crate::plugin::Subject;
 use crate::wire::key::{self, name_of};
 
 const PREFIXES: &[&str] = &[key::MONITORED, key::MONITORING, key::STATE];
@@ -51,7 +52,9 @@ struct Collector {
     scribe: Scribe,
     me: HostId,
     peers: Peers,
-    probers: BTreeMap<String, Arc<Prober>>,
+    roster: Arc<Roster>,
+    /// What this host can probe.
+    kinds: BTreeSet<String>,
     pace: Pace,
     watched: BTreeMap<ResourceRef, Watched>,
     shown: BTreeMap<ResourceRef, Shown>,
@@ -68,18 +71,20 @@ struct Collector {
 pub(super) async fn run(
     scribe: Scribe,
     me: HostId,
-    probers: Vec<Prober>,
+    roster: Arc<Roster>,
     mut peers: watch::Receiver<Peers>,
     pace: Pace,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<()> {
     let mut updates =
         mirror::start(Arc::clone(&scribe.store), Arc::clone(&scribe.schemas), PREFIXES);
+    let mut changes = roster.changes();
     let mut collector = Collector {
         scribe,
         me,
         peers: Peers::default(),
-        probers: by_kind(probers),
+        kinds: roster.kinds(),
+        roster,
         pace,
         watched: BTreeMap::new(),
         shown: BTreeMap::new(),
@@ -101,22 +106,11 @@ pub(super) async fn run(
                 Err(broken) => anyhow::bail!("a probe's task broke: {broken}"),
             },
             Ok(()) = peers.changed() => collector.meet(peers.borrow_and_update().clone()),
+            Ok(()) = changes.changed() => collector.refit(),
             () = clock::sleep_until(wake_ms) => {}
             _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
         }
     }
-}
-
-/// Of two probers for one kind the first by name counts.
-fn by_kind(mut probers: Vec<Prober>) -> BTreeMap<String, Arc<Prober>> {
-    probers.sort_by(|a, b| a.name().cmp(b.name()));
-    let mut by_kind: BTreeMap<String, Arc<Prober>> = BTreeMap::new();
-    for prober in probers.into_iter().map(Arc::new) {
-        for kind in prober.kinds() {
-            by_kind.entry(kind.clone()).or_insert_with(|| Arc::clone(&prober));
-        }
-    }
-    by_kind
 }
 
 impl Collector {
@@ -157,7 +151,7 @@ impl Collector {
         }
         self.forget(of);
         for target in registration.targets.values() {
-            if !self.probers.contains_key(&target.kind) {
+            if !self.kinds.contains(&target.kind) {
                 info!(resource = %of, object = %target.name,
                     "is registered, but there is no prober for type `{}`", target.kind);
             }
@@ -177,6 +171,26 @@ impl Collector {
         }
     }
 
+    /// Takes in what this host can probe now; where that has changed, everything is probed anew.
+    fn refit(&mut self) {
+        let kinds = self.roster.kinds();
+        let all: Vec<_> = self.watched.keys().cloned().collect();
+        let changed: BTreeSet<String> = self.kinds.symmetric_difference(&kinds).cloned().collect();
+        self.kinds = kinds;
+        for of in all {
+            let Some(watched) = self.watched.get_mut(&of) else { continue };
+            let mut targets = watched.registration.targets.values();
+            if !targets.any(|target| changed.contains(&target.kind)) {
+                continue;
+            }
+            watched.is_mine = false;
+            for (name, at) in std::mem::take(&mut watched.due) {
+                self.due.remove(&(at, of.clone(), name));
+            }
+            self.share(&of);
+        }
+    }
+
     /// Begins to probe a resource that has come to this host, or leaves it to another one.
     fn share(&mut self, of: &ResourceRef) {
         let Some(watched) = self.watched.get(of) else { return };
@@ -192,7 +206,7 @@ impl Collector {
         if is_mine {
             let now_ms = clock::now_ms();
             for target in watched.registration.targets.values() {
-                if self.probers.contains_key(&target.kind) {
+                if self.kinds.contains(&target.kind) {
                     self.due.insert((now_ms, of.clone(), target.name.clone()));
                     watched.due.insert(target.name.clone(), now_ms);
                 }
@@ -208,17 +222,17 @@ impl Collector {
             registration.targets.values().map(|target| target.kind.as_str()).collect();
         let can_be_probed = |kind: &&str| {
             let others = || self.peers.iter().any(|(_, host)| host.can_probe(kind));
-            self.probers.contains_key(*kind) || others()
+            self.kinds.contains(*kind) || others()
         };
         let probed: Vec<&str> = kinds.into_iter().filter(can_be_probed).collect();
         let all = |host: &Presence| probed.iter().all(|kind| host.can_probe(kind));
         let some = |host: &Presence| probed.iter().any(|kind| host.can_probe(kind));
-        if probed.iter().all(|kind| self.probers.contains_key(*kind)) {
+        if probed.iter().all(|kind| self.kinds.contains(*kind)) {
             self.peers.rank(&self.me, &subject, all) == 0
         } else if self.peers.iter().any(|(_, host)| all(host)) {
             false
         } else {
-            probed.iter().any(|kind| self.probers.contains_key(*kind))
+            probed.iter().any(|kind| self.kinds.contains(*kind))
                 && self.peers.rank(&self.me, &subject, some) == 0
         }
     }
@@ -249,11 +263,19 @@ impl Collector {
         let Some(watched) = self.watched.get_mut(&of) else { return };
         watched.due.remove(&name);
         let Some(target) = watched.registration.targets.get(&name) else { return };
-        let Some(prober) = self.probers.get(&target.kind).map(Arc::clone) else { return };
+        if !self.kinds.contains(&target.kind) {
+            return;
+        }
         let (subject, at) = (subject(&of, target), watched.at);
+        let shift = self.roster.probe(&target.kind, &format!("{of} {name}"));
+        let Some(shift) = shift else {
+            // It is paused: its last status stays.
+            self.again(&of, &name);
+            return;
+        };
         self.probing += 1;
         self.tasks.spawn(async move {
-            let status = match prober.probe(subject).await {
+            let status = match probe(shift, subject).await {
                 Ok(Ok(status)) => Ok(status),
                 Ok(Err(Failure::Retry(why) | Failure::Fatal(why))) => Err(why),
                 Err(fault) => Err(fault.to_string()),
@@ -316,7 +338,7 @@ impl Collector {
             .registration
             .targets
             .values()
-            .filter(|target| self.probers.contains_key(&target.kind))
+            .filter(|target| self.kinds.contains(&target.kind))
             .peekable();
         let complete = probed.peek().is_some()
             && probed.all(|target| watched.statuses.contains_key(&target.name));
@@ -358,4 +380,13 @@ fn subject(of: &ResourceRef, target: &Target) -> Subject {
         kind: target.kind.clone(),
         properties: target.properties.clone(),
     }
+}
+
+async fn probe(shift: Shift, subject: Subject) -> Result<Result<String, Failure>, Fault> {
+    let Some(prober) = shift.prober() else {
+        return Err(Fault::Host("there is no prober for it any more".to_owned()));
+    };
+    let answer = prober.probe(subject).await;
+    shift.ended(answer.as_ref().err());
+    answer
 }

@@ -1,6 +1,6 @@
 //! One call of a worker: a fresh instance, everything bounded, and whatever goes wrong is a `Fault`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -36,6 +36,8 @@ pub(crate) struct Plugin {
     pub(crate) engine: Engine,
     pub(crate) grants: Grants,
     pub(crate) bounds: Bounds,
+    /// Whether its compiled code came from the cache; set once it is there.
+    pub(crate) is_from_cache: OnceLock<bool>,
 }
 
 /// One piece of work for a handler.
