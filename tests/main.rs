@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod contract;
+mod dns;
 mod heat;
 mod hostile;
 mod hosts;
@@ -11,4 +13,5 @@ mod replay;
 mod sandbox;
 mod scenario;
 mod store;
+mod swap;
 mod tidy;

@@ -15,9 +15,17 @@ use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder, Mayb
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tower_service::Service;
+
+mod place;
+
+pub use place::{Astray, Near, Reach, plain};
+
+use place::Resolver;
 
 /// How long a connection may take where the caller said nothing.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
@@ -51,10 +59,12 @@ pub enum SendError {
     Slow(Duration),
 }
 
-/// Clones share the connections.
+/// Clones share the connections. What was connected under one reach is never used under another.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
-    client: Client<Connector, Body>,
+    anywhere: Client<Connector, Body>,
+    local: Client<Connector, Body>,
+    afar: Client<Connector, Body>,
 }
 
 impl HttpClient {
@@ -63,38 +73,80 @@ impl HttpClient {
     /// # Errors
     /// The TLS library offers no usable protocol version.
     pub fn new() -> anyhow::Result<Self> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(Duration::from_mins(1)));
-        let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls()?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_LIMIT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .pool_timer(TokioTimer::new())
-            .build(Connector(https));
-        Ok(Self { client })
+        Ok(Self::with(&tls()?))
     }
 
-    /// Sends a request and waits for the head of the answer. The `Host` header is made from the URI.
+    /// A client that trusts these certificate authorities, in PEM, and no others.
+    ///
+    /// # Errors
+    /// There is no certificate in the text, or one that cannot be read.
+    pub fn trusting(pem: &str) -> anyhow::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            let certificate = certificate.context("cannot read certificate")?;
+            roots.add(certificate).context("cannot trust certificate")?;
+        }
+        anyhow::ensure!(!roots.is_empty(), "there is no certificate in it");
+        Ok(Self::with(&tls_config()?.with_root_certificates(roots).with_no_client_auth()))
+    }
+
+    fn with(tls: &ClientConfig) -> Self {
+        let client = |reach| {
+            let mut tcp = HttpConnector::new_with_resolver(Resolver(reach));
+            tcp.enforce_http(false);
+            tcp.set_nodelay(true);
+            tcp.set_keepalive(Some(Duration::from_mins(1)));
+            let https = HttpsConnectorBuilder::new()
+                .with_tls_config(tls.clone())
+                .https_or_http()
+                .enable_http1()
+                .wrap_connector(tcp);
+            Client::builder(TokioExecutor::new())
+                .pool_idle_timeout(IDLE_LIMIT)
+                .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+                .pool_timer(TokioTimer::new())
+                .build(Connector(https))
+        };
+        Self {
+            anywhere: client(Reach::Anywhere),
+            local: client(Reach::Local),
+            afar: client(Reach::Afar),
+        }
+    }
+
+    /// Sends a request of the host's own and waits for the head of the answer. The `Host` header is made from the URI.
     ///
     /// # Errors
     /// No connection, no answer, or none in time.
     pub async fn send(
         &self,
+        request: Request<Body>,
+        limits: Limits,
+    ) -> Result<Response<Incoming>, SendError> {
+        self.send_within(Reach::Anywhere, request, limits).await
+    }
+
+    /// The same for a stranger's request: its name may not lead everywhere. No redirect is followed.
+    ///
+    /// # Errors
+    /// Those of [`HttpClient::send`]; among the sources of the error is [`Astray`] where a name led too far.
+    pub async fn send_within(
+        &self,
+        reach: Reach,
         mut request: Request<Body>,
         limits: Limits,
     ) -> Result<Response<Incoming>, SendError> {
+        let client = match reach {
+            Reach::Anywhere => &self.anywhere,
+            Reach::Local => &self.local,
+            Reach::Afar => &self.afar,
+        };
         let connect = limits.connect.unwrap_or(CONNECT_LIMIT);
         let Some(first_byte) = limits.first_byte else {
-            return Ok(CONNECT.scope(connect, self.client.request(request)).await?);
+            return Ok(CONNECT.scope(connect, client.request(request)).await?);
         };
         let mut captured = capture_connection(&mut request);
-        let sending = CONNECT.scope(connect, self.client.request(request));
+        let sending = CONNECT.scope(connect, client.request(request));
         tokio::pin!(sending);
         let connected = async {
             captured.wait_for_connection_metadata().await;
@@ -143,19 +195,20 @@ impl HttpClient {
     }
 }
 
+fn tls_config() -> anyhow::Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>> {
+    let ring = rustls::crypto::ring::default_provider();
+    ClientConfig::builder_with_provider(ring.into())
+        .with_safe_default_protocol_versions()
+        .context("cannot set up TLS")
+}
+
 fn tls() -> anyhow::Result<ClientConfig> {
-    let config = || {
-        let ring = rustls::crypto::ring::default_provider();
-        ClientConfig::builder_with_provider(ring.into())
-            .with_safe_default_protocol_versions()
-            .context("cannot set up TLS")
-    };
-    match config()?.with_native_roots() {
+    match tls_config()?.with_native_roots() {
         Ok(rooted) => Ok(rooted.with_no_client_auth()),
         Err(why) => {
             tracing::warn!("no certificate authorities found, https will fail: {why}");
             let roots = RootCertStore::empty();
-            Ok(config()?.with_root_certificates(roots).with_no_client_auth())
+            Ok(tls_config()?.with_root_certificates(roots).with_no_client_auth())
         }
     }
 }
@@ -167,7 +220,7 @@ tokio::task_local! {
 
 /// Connects within the limit of the request it connects for.
 #[derive(Clone, Debug)]
-struct Connector(HttpsConnector<HttpConnector>);
+struct Connector(HttpsConnector<HttpConnector<Resolver>>);
 
 impl Service<Uri> for Connector {
     type Response = MaybeHttpsStream<TokioIo<TcpStream>>;

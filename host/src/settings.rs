@@ -5,7 +5,7 @@
 //! One table makes the struct, the flags, the names in the environment and the keys of the file, so
 //! they cannot differ. Relative paths are meant from the working directory, wherever the file lies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail, ensure};
@@ -15,7 +15,7 @@ mod plugins;
 mod tests;
 mod value;
 
-pub use plugins::Plugin;
+pub use plugins::{Injected, Plugin, Source, own_file};
 pub use value::{LogFormat, SchemaSource, Secret, StorePlace};
 
 use value::Setting;
@@ -119,7 +119,7 @@ settings! {
     etcd_key_file: Option<PathBuf> = "", Form::Text;
     /// Time that one request to the etcd may take, all tries together.
     etcd_timeout_ms: u64 = "5000", Form::Number(100, 600_000);
-    /// Folder of the plugins, one `<name>.wasm` each.
+    /// Folder of the plugins, one `<name>.wasm` each; `<name>.toml` beside it says what that one may do.
     handlers: PathBuf = "./handlers", Form::Text;
     /// Pause between two looks at that folder; what has changed is in service after two of them.
     look_ms: u64 = "250", Form::Number(10, DAY_MS);
@@ -139,6 +139,12 @@ settings! {
     metrics: Option<String> = "", Form::Text;
     /// Folder for compiled plugins; private, may be removed at any time.
     cache: PathBuf = "./stokehold-cache", Form::Text;
+    /// SHA-256 digests of the plugins that may be loaded: a file as `sha256sum` writes it, or digests with commas.
+    /// Empty: any plugin.
+    plugin_digests: Option<String> = "", Form::Text;
+    /// Public keys of minisign, as files or in base64, with commas. A plugin then needs `<name>.wasm.minisig` beside
+    /// it, made with one of them. Empty: no signature is asked for.
+    plugin_keys: Option<String> = "", Form::Text;
     /// Gohan's schemas: a file, or the address of Gohan. Empty: those an earlier run stored.
     schemas: Option<SchemaSource> = "", Form::Text;
     /// Token for Gohan, sent as `X-Auth-Token` when the schemas are fetched.
@@ -159,10 +165,30 @@ settings! {
     call_ms_max: u64 = "30000", Form::Number(1, DAY_MS);
     /// The most memory one call of a plugin may have.
     memory_bytes_max: u64 = "67108864", Form::Number(1 << 20, 1 << 32);
+    /// Time that a plugin has to describe itself when it is loaded.
+    describe_ms_max: u64 = "5000", Form::Number(1, DAY_MS);
+    /// Calls of one plugin at the same time on this host; further ones wait.
+    calls_max: u64 = "64", Form::Number(1, 10_000);
+    /// Elements of one table of a plugin; those with an interpreter have some ten thousand.
+    table_elements_max: u64 = "100000", Form::Number(1, 100_000);
+    /// Modules that one plugin is put together from; those with an interpreter have some forty.
+    modules_max: u64 = "64", Form::Number(1, 64);
+    /// Bytes that one call of a plugin may report: stack, state, monitor and checkpoint together.
+    report_bytes_max: u64 = "1048576", Form::Number(1, 1 << 30);
+    /// Requests that one call of a plugin may send.
+    http_requests_max: u64 = "1000", Form::Number(1, 1_000_000);
+    /// Bytes of the body of one request or answer of a plugin.
+    http_body_bytes_max: u64 = "16777216", Form::Number(1, 1 << 32);
+    /// Datagrams and connections that one call of a plugin may send and make.
+    socket_sends_max: u64 = "10000", Form::Number(1, 1_000_000);
     /// Plugin instances alive at the same time, calls of handlers and probes together.
     instances_max: u32 = "64", Form::Number(1, 10_000);
     /// Log lines kept of one call of a plugin.
-    log_lines_max: usize = "200", Form::Number(1, 100_000);
+    log_lines_max: u64 = "200", Form::Number(1, 100_000);
+    /// Bytes kept of one of these lines.
+    log_line_bytes_max: u64 = "4096", Form::Number(16, 1 << 20);
+    /// Bytes kept of what one call of a plugin writes to its standard output, and as many of its standard error.
+    stdout_bytes_max: u64 = "65536", Form::Number(1, 1 << 30);
     /// Pause between two probes of a target that asks for no other.
     probe_interval_ms: u64 = "60000", Form::Number(100, DAY_MS);
     /// Probes at the same time on this host.
@@ -260,6 +286,12 @@ pub struct Flags {
     pub values: BTreeMap<String, String>,
     /// `plugin=host:port`, each a grant.
     pub grant_http: Vec<String>,
+    /// `plugin=address:port`, each a grant of datagrams.
+    pub grant_udp: Vec<String>,
+    /// `plugin=address:port`, each a grant of connections.
+    pub grant_tcp: Vec<String>,
+    /// Plugins that have a file of their own: what environment and flags say is laid over that.
+    pub own_files: BTreeSet<String>,
     /// `plugin.key=value`.
     pub config: Vec<String>,
 }

@@ -52,7 +52,7 @@ impl fmt::Display for Tally {
 }
 
 /// A job id without its last five characters, which differ from run to run in the original.
-pub(super) fn without_suffix(id: &str) -> String {
+pub(crate) fn without_suffix(id: &str) -> String {
     id.rsplit_once(':').map_or(id, |(id, _)| id).to_owned()
 }
 

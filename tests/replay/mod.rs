@@ -1,7 +1,7 @@
 //! The recorded scenario replayed through the whole host, and compared with what the original wrote.
 
-mod compare;
-mod recording;
+pub(crate) mod compare;
+pub(crate) mod recording;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::Value as Json;
 
 /// One recorded event that drives the replay.
-pub(super) enum Line {
+pub(crate) enum Line {
     Config { key: String, value: Option<Json> },
     Job { id: String },
     Stack { key: String, value: Json },
@@ -15,23 +15,23 @@ pub(super) enum Line {
 }
 
 /// Everything recorded.
-pub(super) struct Recording {
-    pub(super) schemas: Vec<u8>,
+pub(crate) struct Recording {
+    pub(crate) schemas: Vec<u8>,
     /// What drives the replay, in etcd's order.
-    pub(super) timeline: Vec<Line>,
-    pub(super) jobs: Vec<Json>,
-    pub(super) requests: Vec<Json>,
+    pub(crate) timeline: Vec<Line>,
+    pub(crate) jobs: Vec<Json>,
+    pub(crate) requests: Vec<Json>,
     /// Key → its values, one after the other.
-    pub(super) states: BTreeMap<String, Vec<Option<Json>>>,
-    pub(super) stacks: BTreeMap<String, Vec<Option<Json>>>,
-    pub(super) job_states: BTreeMap<String, Vec<Option<Json>>>,
-    pub(super) messages: Vec<Json>,
-    pub(super) statuses: Vec<Json>,
-    pub(super) mappings: Vec<Json>,
+    pub(crate) states: BTreeMap<String, Vec<Option<Json>>>,
+    pub(crate) stacks: BTreeMap<String, Vec<Option<Json>>>,
+    pub(crate) job_states: BTreeMap<String, Vec<Option<Json>>>,
+    pub(crate) messages: Vec<Json>,
+    pub(crate) statuses: Vec<Json>,
+    pub(crate) mappings: Vec<Json>,
 }
 
 impl Recording {
-    pub(super) fn read(folder: &Path) -> Result<Self> {
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
         let lines = |file: &str| -> Result<Vec<Json>> {
             let path = folder.join(format!("{file}.jsonl"));
             let text = std::fs::read_to_string(&path)
@@ -91,6 +91,6 @@ fn by_key(lines: &[Json]) -> BTreeMap<String, Vec<Option<Json>>> {
 }
 
 /// A text field; empty if it is none.
-pub(super) fn text(json: &Json, field: &str) -> String {
+pub(crate) fn text(json: &Json, field: &str) -> String {
     json[field].as_str().unwrap_or_default().to_owned()
 }

@@ -9,7 +9,7 @@ use super::{House, Logs, act, done};
 const WORLDS: &str = "package test:worlds;
     world sockets {
         include stokehold:worker/worker@0.1.0;
-        import wasi:sockets/instance-network@0.2.12;
+        import wasi:sockets/tcp-create-socket@0.2.12;
     }
     world files { include stokehold:worker/worker@0.1.0; import wasi:filesystem/preopens@0.2.12; }
     interface strange { f: func(); }
@@ -68,18 +68,12 @@ async fn a_handler_without_all_its_exports_does_not_fit() {
 #[tokio::test]
 async fn what_is_not_granted_cannot_be_imported_and_the_reason_teaches() {
     let clocks = r#"(import "wasi:http/types@0.2.12" "[constructor]fields" (func (result i32)))"#;
-    let sockets = r#"(import "wasi:sockets/instance-network@0.2.12" "instance-network"
-        (func (result i32)))"#;
     let strange = r#"(import "test:worlds/strange" "f" (func))"#;
     let table = [
         (
             Wat { imports: clocks, ..Wat::default() },
             "imports wasi:http/types, which it was not granted: set `http = [\"host:port\"]` under \
              [plugins.plain] in stokehold.toml",
-        ),
-        (
-            Wat { imports: sockets, world: "sockets", worlds: WORLDS, ..Wat::default() },
-            "imports wasi:sockets/instance-network, which no plugin is granted: use wasi:http",
         ),
         (
             Wat { imports: strange, world: "strange-world", worlds: WORLDS, ..Wat::default() },
@@ -102,6 +96,19 @@ async fn files_are_linked_and_empty_because_programs_import_them_unasked() {
     let handle =
         "(call $dirs (i32.const 1024)) (i32.load (i32.const 1028)) (if (then unreachable))";
     let guest = Wat { imports: preopens, world: "files", worlds: WORLDS, handle, ..Wat::default() };
+    let worker = House::new().file("plain.wasm", guest.worker()).worker().await;
+    done(act(&worker, "", 0).await);
+}
+
+#[tokio::test]
+async fn sockets_are_linked_and_denied_because_interpreters_import_them_unasked() {
+    let create = r#"(import "wasi:sockets/tcp-create-socket@0.2.12" "create-tcp-socket"
+        (func $create (param i32 i32)))"#;
+    // Traps unless the result is an error, and that error is `access-denied`.
+    let handle = "(call $create (i32.const 0) (i32.const 1024))
+        (if (i32.ne (i32.load8_u (i32.const 1024)) (i32.const 1)) (then unreachable))
+        (if (i32.ne (i32.load8_u (i32.const 1028)) (i32.const 1)) (then unreachable))";
+    let guest = Wat { imports: create, world: "sockets", worlds: WORLDS, handle, ..Wat::default() };
     let worker = House::new().file("plain.wasm", guest.worker()).worker().await;
     done(act(&worker, "", 0).await);
 }

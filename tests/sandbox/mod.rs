@@ -10,7 +10,7 @@
 
 mod bounds;
 mod broken;
-mod component;
+pub mod component;
 mod kept;
 mod network;
 mod work;

@@ -1,17 +1,39 @@
 //! The genuine OpenStack Heat, in one process on loopback.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use tokio::sync::OnceCell;
 
-/// A running Heat.
+use crate::paths;
+
+/// What a Heat is told when it starts.
+#[derive(Clone, Debug)]
+pub struct HeatOptions {
+    /// Stacks that a project may have.
+    pub stacks_max: u32,
+}
+
+impl Default for HeatOptions {
+    fn default() -> Self {
+        Self { stacks_max: 512 }
+    }
+}
+
+/// A running Heat. It ends with us, however we end: its standard input does.
 pub struct RealHeat {
     url: String,
     /// What we started; nothing when it ran already.
-    process: Option<(Child, tempfile::TempDir)>,
+    own: Option<Own>,
+}
+
+struct Own {
+    process: Child,
+    scratch: tempfile::TempDir,
+    venv: PathBuf,
+    options: HeatOptions,
 }
 
 impl RealHeat {
@@ -19,62 +41,138 @@ impl RealHeat {
     pub fn url(&self) -> &str {
         &self.url
     }
+
+    /// Lets the resources go on whose name contains `held-<word>`.
+    ///
+    /// # Errors
+    /// It is not ours, or its folder is gone.
+    pub fn release(&self, word: &str) -> Result<()> {
+        let own = self.own.as_ref().context("this Heat was not started by the tests")?;
+        std::fs::write(own.scratch.path().join(format!("released-{word}")), "")?;
+        Ok(())
+    }
+
+    /// Ends it as a lost machine does.
+    ///
+    /// # Errors
+    /// It is not ours.
+    pub fn kill(&mut self) -> Result<()> {
+        let own = self.own.as_mut().context("this Heat was not started by the tests")?;
+        own.process.kill()?;
+        own.process.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again where it was, with what it kept.
+    ///
+    /// # Errors
+    /// It is not ours, or does not start.
+    pub async fn restart(&mut self) -> Result<()> {
+        let own = self.own.take().context("this Heat was not started by the tests")?;
+        let port = self.url.rsplit(':').next().and_then(|rest| rest.split('/').next());
+        let port = port.and_then(|port| port.parse().ok()).context("Heat has no port")?;
+        let launched =
+            tokio::task::spawn_blocking(move || launch(port, own.scratch, own.venv, own.options));
+        *self = launched.await??;
+        Ok(())
+    }
 }
 
 impl Drop for RealHeat {
     fn drop(&mut self) {
-        if let Some((process, _)) = &mut self.process {
-            let _ = process.kill();
-            let _ = process.wait();
+        if let Some(own) = &mut self.own {
+            let _ = own.process.kill();
+            let _ = own.process.wait();
         }
     }
 }
 
-/// A Heat that runs already (`STOKEHOLD_HEAT_URL`), or one started from a virtual environment with the package
-/// `openstack-heat` (`STOKEHOLD_HEAT_VENV`; `cargo xtask heat` makes one). `None`, with a line that says so,
-/// where there is neither.
+/// A Heat that runs already (`STOKEHOLD_HEAT_URL`), or the one that all tests of this process share, started from a
+/// virtual environment (`STOKEHOLD_HEAT_VENV`). `None`, with a line that says so, where there is neither.
 ///
 /// # Errors
 /// When it does not start; with `CI=true` also when there is none.
-pub async fn start() -> Result<Option<RealHeat>> {
+pub async fn any() -> Result<Option<&'static RealHeat>> {
+    static RUNNING: OnceCell<Option<RealHeat>> = OnceCell::const_new();
     if let Ok(url) = std::env::var("STOKEHOLD_HEAT_URL") {
-        return Ok(Some(RealHeat { url, process: None }));
+        let running = async || Ok(Some(RealHeat { url, own: None }));
+        return RUNNING.get_or_try_init(running).await.map(Option::as_ref);
     }
-    let Some(folder) = crate::paths::shared("heat", "real Heat") else { return Ok(None) };
-    let Ok(venv) = std::env::var("STOKEHOLD_HEAT_VENV") else {
-        if std::env::var("CI").as_deref() == Ok("true") {
-            bail!(
-                "no real Heat: STOKEHOLD_HEAT_VENV is not set, and CI=true forbids to go on without"
-            );
-        }
-        println!("not run: no real Heat");
-        return Ok(None);
-    };
-    let launch = move || launch(&folder.join("serve.py"), Path::new(&venv));
-    tokio::task::spawn_blocking(launch).await?.map(Some)
+    shared().await
 }
 
-fn launch(script: &Path, venv: &Path) -> Result<RealHeat> {
+/// The Heat of the tests that also need to hold its resources.
+///
+/// # Errors
+/// When it does not start; with `CI=true` also when there is none.
+pub async fn shared() -> Result<Option<&'static RealHeat>> {
+    static SHARED: OnceCell<Option<RealHeat>> = OnceCell::const_new();
+    SHARED.get_or_try_init(|| start(HeatOptions::default())).await.map(Option::as_ref)
+}
+
+/// A Heat of one's own, started from the virtual environment that `STOKEHOLD_HEAT_VENV` names; `cargo xtask heat` makes
+/// one. `None`, with a line that says so, where there is none.
+///
+/// # Errors
+/// When it does not start; with `CI=true` also when there is none.
+pub async fn start(options: HeatOptions) -> Result<Option<RealHeat>> {
+    let Some(venv) = venv("STOKEHOLD_HEAT_VENV", "real Heat")? else { return Ok(None) };
     let scratch = tempfile::tempdir().context("cannot make a folder for Heat")?;
-    // The port is free now; that somebody else takes it meanwhile shows as a Heat that does not start.
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let mut process = Command::new(venv.join("bin/python"))
-        .arg(script)
-        .args(["--port", &port.to_string(), "--dir"])
-        .arg(scratch.path())
-        .stdin(Stdio::null())
+    let launching = move || launch(0, scratch, venv, options);
+    tokio::task::spawn_blocking(launching).await?.map(Some)
+}
+
+/// The Python environment that a variable names; `None`, with a line that says so, where it names none.
+///
+/// # Errors
+/// With `CI=true`, when it names none.
+pub fn venv(variable: &str, what: &str) -> Result<Option<PathBuf>> {
+    if let Some(venv) = std::env::var_os(variable) {
+        return Ok(Some(PathBuf::from(venv)));
+    }
+    let is_wanted = std::env::var("CI").as_deref() == Ok("true");
+    ensure!(!is_wanted, "no {what}: {variable} is not set, and CI=true forbids to go on without");
+    println!("not run: no {what}");
+    Ok(None)
+}
+
+fn launch(
+    port: u16,
+    scratch: tempfile::TempDir,
+    venv: PathBuf,
+    options: HeatOptions,
+) -> Result<RealHeat> {
+    let mut command = Command::new(venv.join("bin/python"));
+    command.arg(paths::root().join("tests/heat/serve.py"));
+    command.arg("--dir").arg(scratch.path());
+    command.args(["--port", &port.to_string()]);
+    command.args(["--stacks-max", &options.stacks_max.to_string()]);
+    let (url, process) = ready(&mut command, "Heat", scratch.path())?;
+    Ok(RealHeat { url, own: Some(Own { process, scratch, venv, options }) })
+}
+
+/// Starts a program that says `ready <url>` when it is, and ends when its standard input does.
+///
+/// # Errors
+/// It ends before, with the end of what it said.
+pub fn ready(command: &mut Command, what: &str, scratch: &Path) -> Result<(String, Child)> {
+    let words = scratch.join("stderr");
+    let stderr = std::fs::File::create(&words)?;
+    let mut process = command
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(stderr)
         .spawn()
-        .with_context(|| format!("cannot start Heat from {}", venv.display()))?;
-    let stdout = process.stdout.take().context("Heat has no output")?;
-    let heat = |url: String, process| RealHeat { url, process: Some((process, scratch)) };
+        .with_context(|| format!("cannot start {what}"))?;
+    let stdout = process.stdout.take().with_context(|| format!("{what} has no output"))?;
     for line in BufReader::new(stdout).lines() {
         if let Some(url) = line?.strip_prefix("ready ") {
-            return Ok(heat(url.trim_end_matches('/').to_owned(), process));
+            return Ok((url.trim_end_matches('/').to_owned(), process));
         }
     }
     let _ = process.kill();
     let ended = process.wait()?;
-    bail!("Heat ended before it was ready: {ended}")
+    let words = std::fs::read_to_string(words).unwrap_or_default();
+    let last: Vec<&str> = words.lines().rev().take(5).collect();
+    bail!("{what} ended before it was ready: {ended}; its last words, backwards: {last:?}")
 }

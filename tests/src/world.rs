@@ -15,16 +15,16 @@ use stokehold::flow::{self, House, Pace};
 use stokehold::plugin::{
     self, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings,
 };
+use stokehold::rollout::Rules;
 use stokehold::store::embedded::{Embedded, Options, Role};
 use stokehold::store::{Event, Outcome, Store, Txn, Write};
-use stokehold::trust::Rules;
 use stokehold::wire;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::etcd::Cluster;
 
-/// How long anything may take before the test gives up.
+/// How long anything may take before the test gives up, unless the setup says otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a world is made of.
@@ -37,10 +37,14 @@ pub struct Setup {
     pub heat: HeatOptions,
     /// Bounds and pauses of the host.
     pub pace: Pace,
-    /// Config of `heat_worker` beyond its address.
+    /// Config of `heat_worker`; without `heat_url` it talks to the simulated Heat.
     pub heat_config: BTreeMap<String, String>,
+    /// How long anything may take before the test gives up.
+    pub patience: Duration,
     /// Bounds of every call.
     pub bounds: Bounds,
+    /// What plugins are granted that the world does not know.
+    pub granted: BTreeMap<String, PluginGrants>,
 }
 
 impl Setup {
@@ -59,7 +63,7 @@ impl Setup {
             lease_ms: 2000,
             shutdown_ms_max: 2000,
             look_ms: 100,
-            trust: Rules { breaker_ms_min: 100, breaker_ms_max: 1000, ..Rules::default() },
+            rollout: Rules { breaker_ms_min: 100, breaker_ms_max: 1000, ..Rules::default() },
         };
         let heat_config = BTreeMap::from([("poll_ms".to_owned(), "20".to_owned())]);
         Ok(Self {
@@ -68,7 +72,9 @@ impl Setup {
             heat: HeatOptions::default(),
             pace,
             heat_config,
+            patience: PATIENCE,
             bounds: Bounds::default(),
+            granted: BTreeMap::new(),
         })
     }
 }
@@ -215,7 +221,9 @@ impl World {
             let _ = stop.send(());
         }
         for host in hosts {
-            tokio::time::timeout(PATIENCE, host).await.context("a host did not end")???;
+            tokio::time::timeout(self.setup.patience, host)
+                .await
+                .context("a host did not end")???;
         }
         Ok(())
     }
@@ -235,22 +243,26 @@ impl World {
             bounds: self.setup.bounds.clone(),
             cache_dir: Some(cache()?),
             per_plugin: self.grants(),
+            ..PluginSettings::default()
         };
         Ok(plugin::load(&engine, &self.setup.handlers, &settings).await)
     }
 
-    /// What the plugins are granted: Heat and the analytics, both simulated.
+    /// What the plugins are granted: Heat and the analytics, both simulated unless another Heat is set.
     fn grants(&self) -> BTreeMap<String, PluginGrants> {
-        let heat_url = self.heat.url();
+        let simulated = self.heat.url();
+        let heat_url = self.setup.heat_config.get("heat_url").unwrap_or(&simulated);
         let analytics_url = self.heat.analytics_url();
         let authority = |url: &str| url.split('/').nth(2).unwrap_or_default().to_owned();
-        let mut heat = PluginGrants { http: vec![authority(&heat_url)], ..PluginGrants::default() };
+        let mut heat = PluginGrants { http: vec![authority(heat_url)], ..PluginGrants::default() };
         heat.config.clone_from(&self.setup.heat_config);
-        heat.config.insert("heat_url".into(), heat_url);
+        heat.config.insert("heat_url".into(), heat_url.clone());
         let mut prober =
             PluginGrants { http: vec![authority(&analytics_url)], ..PluginGrants::default() };
         prober.config.insert("analytics_url".into(), analytics_url);
-        BTreeMap::from([("heat_worker".to_owned(), heat), ("http_prober".to_owned(), prober)])
+        let mut all = self.setup.granted.clone();
+        all.extend([("heat_worker".to_owned(), heat), ("http_prober".to_owned(), prober)]);
+        all
     }
 
     /// How the next host is started.
@@ -359,7 +371,7 @@ impl World {
                 let _ = tokio::time::timeout(Duration::from_millis(20), watch.next()).await;
             }
         };
-        if let Ok(found) = tokio::time::timeout(PATIENCE, waiting).await {
+        if let Ok(found) = tokio::time::timeout(self.setup.patience, waiting).await {
             return found;
         }
         let open = self.all("/jobs/").await?;

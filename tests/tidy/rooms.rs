@@ -20,7 +20,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
             "settings",
             "settle",
             "store",
-            "trust",
+            "rollout",
             "wire",
         ],
     ),
@@ -36,7 +36,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
             "queue",
             "settle",
             "store",
-            "trust",
+            "rollout",
             "wire",
         ],
     ),
@@ -44,7 +44,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("queue", &["domain"]),
     // What comes of an answer depends on who waits for it: one thought reads what the other keeps.
     ("settle", &["domain", "queue"]),
-    ("trust", &["domain"]),
+    ("rollout", &["domain"]),
     ("wire", &["domain", "store"]),
     ("store", &[]),
     ("plugin", &["domain", "http_client"]),
@@ -57,7 +57,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
 /// Of the store, `wire` knows the envelopes.
 const ENVELOPES: [&str; 7] = ["Batch", "Compare", "Event", "KeyValue", "LeaseId", "Txn", "Write"];
 
-const PURE: [&str; 7] = ["domain", "plan", "queue", "settings", "settle", "trust", "wire"];
+const PURE: [&str; 7] = ["domain", "plan", "queue", "settings", "settle", "rollout", "wire"];
 
 /// Words that a room without effects has no use for.
 const EFFECTS: [&str; 16] = [

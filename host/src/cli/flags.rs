@@ -35,14 +35,33 @@ pub(super) struct Named {
 impl Named {
     /// Whether the command line says nothing of what a plugin may do.
     pub(super) fn is_silent(&self) -> bool {
-        let Flags { values, grant_http, config } = &self.flags;
+        // Which plugins have files of their own is found, not said.
+        let Flags { values, grant_http, grant_udp, grant_tcp, config, own_files: _ } = &self.flags;
         let says = values.keys().any(|name| name != "cache");
-        self.file.is_none() && !says && grant_http.is_empty() && config.is_empty()
+        let many = [grant_http, grant_udp, grant_tcp, config];
+        self.file.is_none() && !says && many.iter().all(|said| said.is_empty())
     }
 }
 
 /// What a single plugin is held to, and where its compiled code is kept.
-const OF_PLUGINS: [&str; 4] = ["cache", "call_ms_max", "memory_bytes_max", "log_lines_max"];
+const OF_PLUGINS: [&str; 16] = [
+    "cache",
+    "call_ms_max",
+    "calls_max",
+    "describe_ms_max",
+    "http_body_bytes_max",
+    "http_requests_max",
+    "log_line_bytes_max",
+    "log_lines_max",
+    "memory_bytes_max",
+    "modules_max",
+    "plugin_digests",
+    "plugin_keys",
+    "report_bytes_max",
+    "socket_sends_max",
+    "stdout_bytes_max",
+    "table_elements_max",
+];
 
 const PLACES: [&str; 8] = [
     "store",
@@ -99,7 +118,19 @@ fn add_grants(command: Command) -> Command {
             "grant_http",
             "grant-http",
             "PLUGIN=HOST:PORT",
-            "Let a plugin talk to a host; may be repeated",
+            "Let a plugin talk to a host, as [METHODS ][scheme://]host:port[ local]; may be repeated",
+        ))
+        .arg(many(
+            "grant_udp",
+            "grant-udp",
+            "PLUGIN=ADDRESS:PORT",
+            "Let a plugin send datagrams, as 10.0.0.0/8:161 or name:161; may be repeated",
+        ))
+        .arg(many(
+            "grant_tcp",
+            "grant-tcp",
+            "PLUGIN=ADDRESS:PORT",
+            "Let a plugin connect, as 10.0.0.0/8:22 or name:22; may be repeated",
         ))
         .arg(many(
             "config",
@@ -110,8 +141,11 @@ fn add_grants(command: Command) -> Command {
 }
 
 fn take_grants(matches: &mut ArgMatches, flags: &mut Flags) {
-    flags.grant_http = matches.remove_many("grant_http").into_iter().flatten().collect();
-    flags.config = matches.remove_many("config").into_iter().flatten().collect();
+    let mut many = |id| matches.remove_many(id).into_iter().flatten().collect();
+    flags.grant_http = many("grant_http");
+    flags.grant_udp = many("grant_udp");
+    flags.grant_tcp = many("grant_tcp");
+    flags.config = many("config");
 }
 
 fn of_plugins() -> impl Iterator<Item = &'static Row> {
@@ -241,6 +275,9 @@ mod tests {
     fn grants_and_config_may_be_repeated() {
         let named = all(&["--grant-http", "a=b:1", "--config", "a.b=c", "--grant-http", "a=c:2"]);
         assert_eq!(named.flags.grant_http, ["a=b:1", "a=c:2"]);
+        let named_too = all(&["--grant-udp", "a=b:1", "--grant-tcp", "a=c:2"]);
+        assert_eq!(named_too.flags.grant_udp, ["a=b:1"]);
+        assert_eq!(named_too.flags.grant_tcp, ["a=c:2"]);
         assert_eq!(named.flags.config, ["a.b=c"]);
         assert_eq!(all(&["--settings", "f"]).file, Some("f".into()));
     }

@@ -3,16 +3,14 @@
 use anyhow::{Context, Result, bail};
 use tracing::{error, info, warn};
 
-use super::{entries, place};
+use super::{entries, grants, place};
 use crate::admin::{Meters, Server};
 use crate::flow::schemas::{self, Source};
 use crate::flow::{House, Pace};
-use crate::plugin::{
-    self, AskedBounds, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings,
-};
-use crate::settings::{Plugin, SchemaSource, Settings};
+use crate::plugin::{self, Engine, EngineSettings, Loaded};
+use crate::rollout::Rules;
+use crate::settings::{SchemaSource, Settings};
 use crate::store::embedded::Role;
-use crate::trust::Rules;
 
 /// Opens the store, gets the schemas, loads the plugins.
 pub(super) async fn build(settings: &Settings) -> Result<House> {
@@ -80,23 +78,7 @@ fn source(settings: &Settings) -> Option<Source> {
 pub(super) async fn plugins(settings: &Settings) -> Result<Loaded> {
     let engine = EngineSettings { instances_max: settings.instances_max, ..Default::default() };
     let engine = Engine::new(&engine).context("cannot start the sandbox")?;
-    Ok(plugin::load(&engine, &settings.handlers, &plugin_settings(settings)).await)
-}
-
-/// What plugins are loaded with.
-pub(super) fn plugin_settings(settings: &Settings) -> PluginSettings {
-    let bounds = Bounds {
-        call_ms_max: settings.call_ms_max,
-        memory_bytes_max: settings.memory_bytes_max,
-        log_lines_max: settings.log_lines_max as u64,
-        ..Bounds::default()
-    };
-    let per_plugin = settings.plugins.iter().map(|(name, plugin)| (name.clone(), grants(plugin)));
-    PluginSettings {
-        bounds,
-        cache_dir: Some(settings.cache.clone()),
-        per_plugin: per_plugin.collect(),
-    }
+    Ok(plugin::load(&engine, &settings.handlers, &grants::loading(settings)).await)
 }
 
 async fn load(settings: &Settings) -> Result<Loaded> {
@@ -116,19 +98,6 @@ async fn load(settings: &Settings) -> Result<Loaded> {
     Ok(loaded)
 }
 
-fn grants(plugin: &Plugin) -> PluginGrants {
-    let config = plugin.config.iter();
-    PluginGrants {
-        http: plugin.http.iter().cloned().collect(),
-        config: config.map(|(key, value)| (key.clone(), value.reveal().to_owned())).collect(),
-        bounds: AskedBounds {
-            call_ms_max: plugin.call_ms_max,
-            memory_bytes_max: plugin.memory_bytes_max,
-            ..AskedBounds::default()
-        },
-    }
-}
-
 fn pace(settings: &Settings) -> Pace {
     Pace {
         handler_slots: settings.handler_slots,
@@ -140,7 +109,7 @@ fn pace(settings: &Settings) -> Pace {
         lease_ms: settings.lease_ms,
         shutdown_ms_max: settings.shutdown_ms_max,
         look_ms: settings.look_ms,
-        trust: Rules {
+        rollout: Rules {
             canary_percent: settings.canary_percent,
             canary_calls_min: settings.canary_calls_min,
             rollback_calls: settings.rollback_calls,

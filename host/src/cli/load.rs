@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::Misuse;
 use super::flags::Named;
+use super::{Misuse, grants};
 use crate::settings::{FILE, Flags, Settings};
 
 /// Settings from the given flags, this process's environment, and the settings file.
@@ -17,7 +17,10 @@ use crate::settings::{FILE, Flags, Settings};
 /// # Errors
 /// A named file that cannot be read; whatever [`Settings::from_sources`] refuses.
 pub fn settings(flags: &Flags, file: Option<&Path>) -> Result<Settings> {
-    gather(flags, file, Settings::from_sources)
+    // Where the plugins lie says which of them have a file of their own.
+    let handlers = gather(flags, file, Settings::without_plugins)?.handlers;
+    let own_files = grants::own_files(&handlers).into_iter().collect();
+    gather(&Flags { own_files, ..flags.clone() }, file, Settings::from_sources)
 }
 
 type Read = fn(&Flags, &BTreeMap<String, String>, Option<(&str, &str)>) -> Result<Settings>;

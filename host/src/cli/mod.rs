@@ -17,6 +17,7 @@ mod entries;
 mod flags;
 mod follow;
 mod get;
+mod grants;
 mod house;
 mod input;
 mod leader;

@@ -1,5 +1,6 @@
 //! `stokehold plugins`: which versions of which plugins are in service on which host.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use anyhow::{Context, Result};
@@ -96,6 +97,14 @@ fn of_plugin(plugin: &PluginStatus, now_ms: u64) -> Vec<String> {
     if let Some(reason) = &plugin.refused {
         lines.push(format!("    its newest file is not in service: {reason}"));
     }
+    let mut by_standing: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for wish in &plugin.wishes {
+        let remedy = wish.line.as_ref().map(|line| format!(" ({line})")).unwrap_or_default();
+        by_standing.entry(&wish.standing).or_default().push(format!("{}{remedy}", wish.asked));
+    }
+    let wishes =
+        by_standing.iter().map(|(standing, all)| format!("    {standing}: {}", all.join(", ")));
+    lines.extend(wishes);
     lines
 }
 
@@ -116,7 +125,7 @@ fn of_host(id: &HostId, host: &Presence) -> Json {
             "digest": plugin.digest, "since_ms": plugin.since_ms,
             "from_cache": plugin.is_from_cache, "stage": plugin.stage.word(),
             "former": plugin.former, "paused_until_ms": plugin.paused_until_ms,
-            "refused": plugin.refused,
+            "refused": plugin.refused, "wishes": wishes(plugin),
         })
     });
     let plugins: Vec<_> = plugins.collect();
@@ -131,10 +140,15 @@ fn of_host(id: &HostId, host: &Presence) -> Json {
     })
 }
 
+fn wishes(plugin: &PluginStatus) -> Vec<Json> {
+    let wishes = plugin.wishes.iter();
+    wishes.map(|it| json!({"asked": it.asked, "standing": it.standing, "line": it.line})).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{PluginFault, PluginKind};
+    use crate::domain::{PluginFault, PluginKind, PluginWish};
 
     fn plugin(name: &str) -> PluginStatus {
         PluginStatus {
@@ -148,6 +162,7 @@ mod tests {
             former: None,
             paused_until_ms: None,
             refused: None,
+            wishes: Vec::new(),
         }
     }
 
@@ -172,10 +187,25 @@ mod tests {
         };
         let fault = |file: &str| PluginFault { file: file.into(), reason: reason.clone() };
         let faults = vec![fault("handlers/e.wasm"), fault("handlers/x.wasm")];
-        let all = vec![plugin("a"), canary, trial, paused, refused, tries];
+        let wish = |asked: &str, standing: &str, line: Option<&str>| PluginWish {
+            asked: asked.into(),
+            standing: standing.into(),
+            line: line.map(str::to_owned),
+        };
+        let asks = PluginStatus {
+            wishes: vec![
+                wish("http x:1", "refused", Some("http = [\"x:1\"]")),
+                wish("http y:1", "granted", None),
+                wish("config url", "granted", None),
+            ],
+            ..plugin("a")
+        };
+        let all = vec![asks, canary, trial, paused, refused, tries];
         let expected = "\
 host a, on n1 as process 7
   a, handler, version 0123456789ab, in service for 5 s, code from the cache
+    granted: http y:1, config url
+    refused: http x:1 (http = [\"x:1\"])
   b, handler, version 0123456789ab, in service for 5 s, code from the cache, canary: gets a share of the jobs, fedcba987654 the others
   c, handler, version 0123456789ab, in service for 5 s, code from the cache, on trial: a fault brings fedcba987654 back
   d, handler, version 0123456789ab, in service for 5 s, code from the cache, paused for 3 s more after faults in a row

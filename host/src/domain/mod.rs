@@ -29,7 +29,7 @@ pub use mapping::{IdField, Mapping, PathStep, Test, Walk};
 pub use monitor::{Alias, MonitorCall, Registration, Target};
 pub use name::{HandlerName, HostId, JobId, Kind, ResourceId, Revision, TemplateId, Version};
 pub use peers::{Peers, PluginFault, Presence, ProberKinds, weight};
-pub use plugin::{PluginKind, PluginStatus, Stage};
+pub use plugin::{PluginKind, PluginStatus, PluginWish, Stage};
 pub use recording::{Exchange, Message, Recording};
 pub use resource::{Resource, ResourceRef};
 pub use schema::{Schema, Schemas};

@@ -23,6 +23,19 @@ pub struct PluginStatus {
     pub paused_until_ms: Option<u64>,
     /// Why the newest version of its file is not in service.
     pub refused: Option<String>,
+    /// What it asks for, against what it is granted.
+    pub wishes: Vec<PluginWish>,
+}
+
+/// One thing that a plugin asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginWish {
+    /// Its kind and what for: `http heat:8004`.
+    pub asked: String,
+    /// How it stands: `granted`, `refused`, `unset`, `unasked`, `unclear`.
+    pub standing: String,
+    /// The line in the plugin's table that would grant it, where it lacks.
+    pub line: Option<String>,
 }
 
 /// What a plugin is for.

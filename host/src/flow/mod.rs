@@ -31,9 +31,9 @@ use tracing::info;
 use crate::admin::{self, Meters, Server};
 use crate::domain::{Handlers, HostId};
 use crate::plugin::Loaded;
+use crate::rollout::Rules;
 use crate::settle::Limits;
 use crate::store::{LeaseId, Store};
-use crate::trust::Rules;
 use roster::Roster;
 use scribe::Scribe;
 
@@ -59,7 +59,7 @@ pub struct Pace {
     /// Pause between two looks at the directory of the plugins.
     pub look_ms: u64,
     /// How far new versions and faulty plugins are trusted.
-    pub trust: Rules,
+    pub rollout: Rules,
 }
 
 /// All that a running host is made of.
@@ -89,7 +89,7 @@ pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Res
     let ttl = Duration::from_millis(pace.lease_ms);
     let (lease, keeper) = lease::Keeper::start(Arc::clone(&store), ttl).await?;
     let watched = plugins.loader.clone().map(|loader| (loader, plugins.marks.clone()));
-    let roster = Roster::new(plugins, pace.trust, meters);
+    let roster = Roster::new(plugins, pace.rollout, meters);
     let mut loops: JoinSet<Result<()>> = JoinSet::new();
     if let Some(watched) = watched {
         loops.spawn(swap::run(watched, Arc::clone(&roster), pace.look_ms, stopped.clone()));

@@ -1,6 +1,6 @@
 //! The plugins in service on this host, and the way to each call: which version, and whether there may be one.
 //!
-//! The thoughts are those of `trust`; here they are kept, and what they say is done. Calls hold the version that they
+//! The thoughts are those of `rollout`; here they are kept, and what they say is done. Calls hold the version that they
 //! were begun with: it goes when the last of them has ended.
 
 mod post;
@@ -23,7 +23,7 @@ use crate::domain::{
     ProberKinds,
 };
 use crate::plugin::{Found, Loaded, Prober, Worker};
-use crate::trust::{Ended, Gate, Rules, Side, Ticket, Turn};
+use crate::rollout::{Ended, Gate, Rules, Side, Ticket, Turn};
 
 /// Who is in service.
 pub(super) struct Roster {
@@ -157,7 +157,7 @@ impl Roster {
         let mut wake_ms: Option<u64> = None;
         for post in posts.by_name.values() {
             let Some(worker) = worker(&post.present.plugin) else { continue };
-            let free = match post.trust.gate(now_ms) {
+            let free = match post.rollout.gate(now_ms) {
                 Gate::Open => slots,
                 Gate::One => 1,
                 Gate::Trying => 0,
@@ -191,7 +191,7 @@ impl Roster {
     fn begin(self: &Arc<Self>, name: &str, subject: &str) -> Option<Shift> {
         let mut posts = self.posts();
         let post = posts.by_name.get_mut(name)?;
-        let ticket = post.trust.begin(&self.rules, subject, clock::now_ms())?;
+        let ticket = post.rollout.begin(&self.rules, subject, clock::now_ms())?;
         let version = match ticket.side {
             Side::Former => post.former.as_ref().unwrap_or(&post.present),
             Side::Present => &post.present,
@@ -211,7 +211,7 @@ impl Roster {
         let mut posts = self.posts();
         let Some(post) = posts.by_name.get_mut(&shift.name) else { return Blame::Job };
         let ended = if fault.is_some() { Ended::Faulted } else { Ended::Good };
-        let turn = post.trust.end(&self.rules, ticket, ended, clock::now_ms());
+        let turn = post.rollout.end(&self.rules, ticket, ended, clock::now_ms());
         post.perform(turn, &shift.name, &self.meters, fault);
         let digest = shift.plugin.digest();
         let is_gone = fault.is_some() && post.rolled_back.as_deref() == Some(digest);
@@ -224,7 +224,7 @@ impl Roster {
 
     fn abandon(&self, name: &str, ticket: Ticket) {
         if let Some(post) = self.posts().by_name.get_mut(name) {
-            post.trust.abandon(ticket);
+            post.rollout.abandon(ticket);
         }
     }
 

@@ -105,7 +105,7 @@ impl Swapper {
         self.loading.insert(path.to_owned(), mark.clone());
         let (loader, path, mark) = (self.loader.clone(), path.to_owned(), mark.clone());
         self.tasks.spawn(async move {
-            let found = loader.load(&path).await;
+            let found = loader.load_and_try(&path).await;
             (path, mark, found)
         });
     }

@@ -4,9 +4,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use wasmtime::{Store, Trap, WasmBacktrace};
+use tokio::sync::Semaphore;
+use wasmtime::{Store, Trap};
 use wasmtime_wasi::I32Exit;
 
+use super::asked::{self, Asked, Wish};
+use super::backtrace;
 use super::bindings::worker::WorkerPre;
 use super::convert;
 use super::engine::Engine;
@@ -36,8 +39,40 @@ pub(crate) struct Plugin {
     pub(crate) engine: Engine,
     pub(crate) grants: Grants,
     pub(crate) bounds: Bounds,
+    /// What it asked for when it described itself.
+    pub(crate) asked: OnceLock<Asked>,
     /// Whether its compiled code came from the cache; set once it is there.
     pub(crate) is_from_cache: OnceLock<bool>,
+    /// Places of its calls.
+    calls: Semaphore,
+}
+
+impl Plugin {
+    pub(super) fn new(
+        name: &str,
+        digest: String,
+        engine: &Engine,
+        grants: Grants,
+        bounds: Bounds,
+    ) -> Self {
+        let calls = usize::try_from(bounds.calls_max.max(1)).unwrap_or(usize::MAX);
+        Self {
+            name: name.into(),
+            digest,
+            engine: engine.clone(),
+            grants,
+            bounds,
+            asked: OnceLock::new(),
+            is_from_cache: OnceLock::new(),
+            calls: Semaphore::new(calls.min(Semaphore::MAX_PERMITS)),
+        }
+    }
+
+    /// Asked against granted.
+    pub(super) fn wishes(&self) -> Vec<Wish> {
+        let asked = self.asked.get();
+        asked.map(|asked| asked::compare(asked, &self.grants, &self.bounds)).unwrap_or_default()
+    }
 }
 
 /// One piece of work for a handler.
@@ -100,6 +135,11 @@ impl Worker {
         &self.plugin.bounds
     }
 
+    /// What it asks for, against what it is granted.
+    pub fn wishes(&self) -> Vec<Wish> {
+        self.plugin.wishes()
+    }
+
     /// Lets the handler work on a job. If too many calls are under way it waits for a place; the deadline counts
     /// from when it has one.
     pub async fn handle(&self, call: Call) -> Answer {
@@ -148,7 +188,9 @@ pub(super) async fn run<T>(
     ms_max: u64,
     call: impl AsyncFnOnce(&mut Store<Guest>) -> wasmtime::Result<T>,
 ) -> (Result<T, Fault>, Report) {
-    let Some(_slot) = plugin.engine.slot().await else {
+    // First a place among its own: who waits for that takes none from other plugins.
+    let own = plugin.calls.acquire().await.ok();
+    let Some((_own, _slot)) = own.zip(plugin.engine.slot().await) else {
         return (Err(Fault::Host("the engine is shut down".to_owned())), Report::default());
     };
     let mut store = Store::new(plugin.engine.wasmtime(), guest);
@@ -192,7 +234,7 @@ fn fault(error: &wasmtime::Error, guest: &Guest, bounds: &Bounds) -> Fault {
         return Fault::Breach(format!("it handed over more than {max} bytes at once"));
     }
     let mut text = trap.map_or(cause, ToString::to_string);
-    let frames = frames(error);
+    let frames = named(error);
     if !frames.is_empty() {
         text = format!("{text}, in {frames}");
     }
@@ -204,23 +246,9 @@ fn fault(error: &wasmtime::Error, guest: &Guest, bounds: &Bounds) -> Fault {
 }
 
 /// The innermost functions with a name, without the machinery of a panic.
-fn frames(error: &wasmtime::Error) -> String {
-    const MACHINERY: [&str; 8] = [
-        "abort",
-        "core::panicking",
-        "panic_abort",
-        "rust_panic",
-        "rustc::",
-        "std::panicking",
-        "std::process",
-        "std::sys",
-    ];
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return String::new() };
-    let shown = backtrace.to_string();
-    let names = shown.lines().filter_map(|line| {
-        let (_, name) = line.split_once('!')?;
-        let machinery = name.contains("__rust") || MACHINERY.iter().any(|m| name.starts_with(m));
-        (!machinery && !name.starts_with("<wasm function")).then(|| name.trim())
-    });
-    names.take(FRAMES_MAX).collect::<Vec<_>>().join(" < ")
+fn named(error: &wasmtime::Error) -> String {
+    let frames = backtrace::frames(error).into_iter();
+    let named = frames.filter(|frame| !frame.is_machinery() && !frame.function.is_empty());
+    let names: Vec<_> = named.map(|frame| frame.function).take(FRAMES_MAX).collect();
+    names.join(" < ")
 }

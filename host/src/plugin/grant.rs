@@ -1,29 +1,110 @@
-//! What a plugin may do and use: bounds, hosts it may reach, settings it may read.
+//! What a plugin may do and use: bounds, hosts and addresses it may reach, settings it may read, secrets that are
+//! put into its requests.
+//!
+//! [`PluginGrants`] is what the operator wrote, [`Grants`] the same, read. Nothing is granted by default.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use http::Method;
+use http::uri::Scheme;
+
+use super::inject::{Injection, Secrets};
+use crate::http_client::{HttpClient, Reach};
+
+mod place;
+mod site;
+
+pub(crate) use place::Place;
+pub(crate) use site::{Missing, Site};
+
+use super::provenance::TrustSettings;
 
 /// What all plugins of a directory are loaded with.
 #[derive(Clone, Debug, Default)]
 pub struct PluginSettings {
     /// For every plugin that has no bounds of its own.
     pub bounds: Bounds,
+    /// Which files are trusted at all.
+    pub trust: TrustSettings,
     /// Where compiled plugins are kept between starts; `None` compiles at every start.
     pub cache_dir: Option<PathBuf>,
     /// By file stem: `heat_worker`.
     pub per_plugin: BTreeMap<String, PluginGrants>,
+    /// Asked for the grants of a plugin each time it is loaded; without one, `per_plugin` says all.
+    pub source: Option<Arc<dyn GrantSource>>,
+}
+
+/// Where grants are read, anew each time a plugin is loaded.
+pub trait GrantSource: fmt::Debug + Send + Sync {
+    /// The plugins it speaks of.
+    fn named(&self) -> Vec<String>;
+
+    /// What this plugin is granted; nothing, if nobody speaks of it.
+    ///
+    /// # Errors
+    /// Why its grants cannot be used, with the remedy. Only this plugin is out of use then.
+    fn granted(&self, plugin: &str) -> Result<PluginGrants, String>;
+}
+
+impl PluginSettings {
+    /// The plugins that are spoken of.
+    pub(super) fn named(&self) -> Vec<String> {
+        let fixed = || self.per_plugin.keys().cloned().collect();
+        self.source.as_ref().map_or_else(fixed, |source| source.named())
+    }
+
+    /// What this plugin is granted now.
+    pub(super) fn granted(&self, plugin: &str) -> Result<PluginGrants, String> {
+        match &self.source {
+            Some(source) => source.granted(plugin),
+            None => Ok(self.per_plugin.get(plugin).cloned().unwrap_or_default()),
+        }
+    }
 }
 
 /// What the operator granted to one plugin, in the section `[plugins.<name>]`.
 #[derive(Clone, Default)]
 pub struct PluginGrants {
-    /// Hosts it may reach: `host` (at the usual ports, 80 and 443) or `host:port`.
+    /// Requests it may send: `[METHODS ][scheme://]host[:port][ local]`. Without methods any, without a scheme both,
+    /// without a port the usual ones; `local` lets the name lead to this machine.
     pub http: Vec<String>,
+    /// Certificate authorities in PEM that its `https` trusts instead of the machine's.
+    pub http_ca: Option<String>,
+    /// Where it may send datagrams: `host:port`, `network/bits:port` or either with `port-port`.
+    pub udp: Vec<String>,
+    /// Where it may connect; spelled as `udp`.
+    pub tcp: Vec<String>,
     /// What it may read through `config`; may hold secrets.
     pub config: BTreeMap<String, String>,
+    /// What is put into its requests and never shown to it, by name.
+    pub secrets: BTreeMap<String, InjectedSecret>,
     /// Its own bounds where they differ from everybody's.
     pub bounds: AskedBounds,
+}
+
+/// A secret that the host puts into requests.
+#[derive(Clone, Default)]
+pub struct InjectedSecret {
+    /// The secret itself.
+    pub value: String,
+    /// The hosts it may go to: `[scheme://]host[:port]`.
+    pub inject: Vec<String>,
+    /// The header whose value it is, in every request to these hosts. Without one it replaces `{{secret:NAME}}` in
+    /// the values of the guest's own headers.
+    pub header: Option<String>,
+}
+
+impl fmt::Debug for InjectedSecret {
+    /// The secret itself is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InjectedSecret")
+            .field("inject", &self.inject)
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for PluginGrants {
@@ -31,7 +112,11 @@ impl fmt::Debug for PluginGrants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PluginGrants")
             .field("http", &self.http)
+            .field("http_ca", &self.http_ca.is_some())
+            .field("udp", &self.udp)
+            .field("tcp", &self.tcp)
             .field("config", &self.config.keys().collect::<Vec<_>>())
+            .field("secrets", &self.secrets)
             .field("bounds", &self.bounds)
             .finish()
     }
@@ -53,11 +138,33 @@ macro_rules! bounds {
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct AskedBounds { $($(#[$doc])* pub $name: Option<u64>,)* }
 
+        impl AskedBounds {
+            /// Sets the bound of this name; `false` if there is none.
+            pub fn set(&mut self, name: &str, value: u64) -> bool {
+                match name {
+                    $(stringify!($name) => self.$name = Some(value),)*
+                    _ => return false,
+                }
+                true
+            }
+        }
+
         impl Bounds {
+            /// The names of all bounds, as settings are called.
+            pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+
             /// These bounds, replaced where `asked` says so.
             #[must_use]
             pub fn with(&self, asked: &AskedBounds) -> Self {
                 Self { $($name: asked.$name.unwrap_or(self.$name),)* }
+            }
+
+            /// The bound of this name.
+            pub fn get(&self, name: &str) -> Option<u64> {
+                match name {
+                    $(stringify!($name) => Some(self.$name),)*
+                    _ => None,
+                }
             }
         }
     };
@@ -66,10 +173,17 @@ macro_rules! bounds {
 bounds! {
     /// Milliseconds a call may take, waiting for the network and the store included.
     call_ms_max = 30_000;
+    /// Calls of one plugin at the same time; further ones wait.
+    calls_max = 64;
     /// Milliseconds `describe` may take when a plugin is loaded.
     describe_ms_max = 5_000;
     /// Bytes of linear memory, all memories of the guest together.
     memory_bytes_max = 64 << 20;
+    /// Elements of one table; interpreters have large ones. The engine has room for 100,000.
+    table_elements_max = 100_000;
+    /// Modules that a component is put together from; those with an interpreter have some forty. The engine has room
+    /// for 64.
+    modules_max = 64;
     /// Lines a call may log; what exceeds them is counted and dropped.
     log_lines_max = 1_000;
     /// Bytes of one logged line; longer ones are cut.
@@ -80,6 +194,8 @@ bounds! {
     http_requests_max = 1_000;
     /// Bytes of one request's or answer's body.
     http_body_bytes_max = 16 << 20;
+    /// Datagrams and connections a call may send and make.
+    socket_sends_max = 10_000;
     /// Bytes a call may report: stack, state, monitor and checkpoint together.
     report_bytes_max = 1 << 20;
 }
@@ -88,58 +204,67 @@ bounds! {
 #[derive(Default)]
 pub(crate) struct Grants {
     pub(crate) http: Vec<Site>,
+    pub(crate) udp: Vec<Place>,
+    pub(crate) tcp: Vec<Place>,
     pub(crate) config: BTreeMap<String, String>,
+    /// The names of its secrets.
+    pub(crate) secrets: Vec<String>,
+    /// What the host adds to its requests, in this order.
+    pub(crate) injections: Vec<Arc<dyn Injection>>,
+    /// Where it trusts authorities of its own; otherwise the engine's client.
+    pub(crate) client: Option<HttpClient>,
 }
 
 impl Grants {
     /// # Errors
-    /// The first unreadable host, with how to write it.
+    /// The first unreadable grant, with how to write it.
     pub(crate) fn read(granted: &PluginGrants) -> Result<Self, String> {
         let http = granted.http.iter().map(|text| Site::read(text)).collect::<Result<_, _>>()?;
-        Ok(Self { http, config: granted.config.clone() })
-    }
-
-    /// Whether a request to this host and port may go out.
-    pub(crate) fn allows(&self, host: &str, port: u16) -> bool {
-        let host = plain(host);
-        self.http.iter().any(|site| {
-            site.host == host && site.port.map_or(matches!(port, 80 | 443), |only| only == port)
+        let places = |kind: &str, texts: &[String]| {
+            texts.iter().map(|text| Place::read(kind, text)).collect::<Result<Vec<_>, _>>()
+        };
+        let client = granted.http_ca.as_deref().map(HttpClient::trusting).transpose();
+        let client = client.map_err(|why| format!("cannot use its http_ca_file: {why:#}"))?;
+        // Also without any: a placeholder that nobody fills in is refused, not sent.
+        let injections: Vec<Arc<dyn Injection>> = vec![Arc::new(Secrets::read(&granted.secrets)?)];
+        Ok(Self {
+            http,
+            udp: places("udp", &granted.udp)?,
+            tcp: places("tcp", &granted.tcp)?,
+            config: granted.config.clone(),
+            secrets: granted.secrets.keys().cloned().collect(),
+            injections,
+            client,
         })
     }
-}
 
-/// A host that may be reached.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Site {
-    /// Lower case; an IPv6 address in brackets.
-    host: String,
-    /// `None` is the usual ports.
-    port: Option<u16>,
-}
-
-impl Site {
-    fn read(text: &str) -> Result<Self, String> {
-        let bad = || {
-            format!(
-                "cannot read http grant \"{text}\": write \"host\" or \"host:port\", no scheme or path"
-            )
-        };
-        let authority: http::uri::Authority = text.parse().map_err(|_| bad())?;
-        if text.contains('@') || authority.host().is_empty() {
-            return Err(bad());
-        }
-        let rest = text.get(authority.host().len()..).unwrap_or_default();
-        let port = match rest.strip_prefix(':') {
-            Some(port) => Some(port.parse().map_err(|_| bad())?),
-            None => None,
-        };
-        Ok(Self { host: plain(authority.host()), port })
+    /// Whether there is a host it may send any request to.
+    pub(crate) fn allows(&self, host: &str, port: u16) -> bool {
+        self.http.iter().any(|site| site.is(host, port))
     }
-}
 
-/// Names are compared in lower case and without the root's dot.
-fn plain(host: &str) -> String {
-    host.trim_end_matches('.').to_ascii_lowercase()
+    /// How far a request may go.
+    ///
+    /// # Errors
+    /// What is missing: the nearest grant lacks only that.
+    pub(crate) fn admit(
+        &self,
+        scheme: &Scheme,
+        method: &Method,
+        host: &str,
+        port: u16,
+    ) -> Result<Reach, Missing> {
+        let mut missing = Missing::Host;
+        let mut reach = None;
+        for site in &self.http {
+            match site.admit(scheme, method, host, port) {
+                Ok(Reach::Local) => return Ok(Reach::Local),
+                Ok(found) => reach = Some(found),
+                Err(why) => missing = missing.max(why),
+            }
+        }
+        reach.ok_or(missing)
+    }
 }
 
 #[cfg(test)]
@@ -153,42 +278,38 @@ mod tests {
     }
 
     #[test]
-    fn only_granted_hosts_and_ports_are_allowed() {
-        let table: &[(&str, &str, u16, bool)] = &[
-            ("heat:8004", "heat", 8004, true),
-            ("heat:8004", "heat", 80, false),
-            ("heat:8004", "heat.evil", 8004, false),
-            ("heat:8004", "HEAT.", 8004, true),
-            ("Heat.example", "heat.example", 80, true),
-            ("heat.example", "heat.example", 443, true),
-            ("heat.example", "heat.example", 8004, false),
-            ("heat.example", "sub.heat.example", 443, false),
-            ("127.0.0.1:1", "127.0.0.1", 1, true),
-            ("[::1]:8080", "[::1]", 8080, true),
-            ("[::1]", "[::1]", 8080, false),
-        ];
-        for (grant, host, port, allowed) in table {
-            let granted = grants(&[grant]).unwrap();
-            assert_eq!(granted.allows(host, *port), *allowed, "{grant} for {host}:{port}");
-        }
-        assert!(!grants(&[]).unwrap().allows("heat", 80));
+    fn nothing_is_granted_by_default() {
+        let granted = grants(&[]).unwrap();
+        assert!(!granted.allows("heat", 80) && granted.udp.is_empty() && granted.tcp.is_empty());
+        assert!(granted.client.is_none() && granted.secrets.is_empty());
+        let why = granted.admit(&Scheme::HTTP, &Method::GET, "heat", 80);
+        assert_eq!(why, Err(Missing::Host));
     }
 
     #[test]
-    fn an_unreadable_grant_says_how_to_write_it() {
-        for bad in
-            ["http://heat:8004", "heat:port", "heat:99999", "me@heat", "heat/path", "", ":80"]
-        {
-            let why = grants(&[bad]).err().unwrap_or_else(|| panic!("{bad} was read"));
-            assert!(why.contains("write \"host\" or \"host:port\""), "{why}");
-        }
+    fn several_grants_for_a_host_add_up_and_the_nearest_says_what_is_missing() {
+        let granted = grants(&["GET heat:1", "https://heat:1", "POST heat:2", "heat:3 local"]);
+        let granted = granted.unwrap();
+        let admit = |scheme, method, port| granted.admit(&scheme, &method, "heat", port);
+        assert_eq!(admit(Scheme::HTTP, Method::GET, 1), Ok(Reach::Afar));
+        assert_eq!(admit(Scheme::HTTPS, Method::POST, 1), Ok(Reach::Afar));
+        assert_eq!(admit(Scheme::HTTP, Method::POST, 1), Err(Missing::Method));
+        assert_eq!(admit(Scheme::HTTP, Method::GET, 2), Err(Missing::Method));
+        assert_eq!(admit(Scheme::HTTP, Method::GET, 3), Ok(Reach::Local));
+        assert_eq!(admit(Scheme::HTTP, Method::GET, 4), Err(Missing::Host));
+        let only = grants(&["https://heat:1"]).unwrap();
+        let why = only.admit(&Scheme::HTTP, &Method::GET, "heat", 1);
+        assert_eq!(why, Err(Missing::Scheme));
     }
 
     #[test]
     fn secrets_are_not_shown_for_debugging() {
         let config = BTreeMap::from([("password".to_owned(), "opensesame".to_owned())]);
-        let shown = format!("{:?}", PluginGrants { config, ..PluginGrants::default() });
-        assert!(shown.contains("password") && !shown.contains("opensesame"), "{shown}");
+        let secret = InjectedSecret { value: "hush".to_owned(), ..InjectedSecret::default() };
+        let secrets = BTreeMap::from([("token".to_owned(), secret)]);
+        let shown = format!("{:?}", PluginGrants { config, secrets, ..PluginGrants::default() });
+        assert!(shown.contains("password") && shown.contains("token"), "{shown}");
+        assert!(!shown.contains("opensesame") && !shown.contains("hush"), "{shown}");
     }
 
     #[test]
@@ -196,5 +317,23 @@ mod tests {
         let asked = AskedBounds { call_ms_max: Some(7), ..AskedBounds::default() };
         let bounds = Bounds::default().with(&asked);
         assert_eq!(bounds, Bounds { call_ms_max: 7, ..Bounds::default() });
+        for (nth, name) in (1_u64..).zip(Bounds::NAMES) {
+            let mut asked = AskedBounds::default();
+            assert!(asked.set(name, nth), "{name}");
+            assert_eq!(Bounds::default().with(&asked).get(name), Some(nth), "{name}");
+        }
+        assert!(!AskedBounds::default().set("no_such_bound", 1));
+        assert_eq!(Bounds::default().get("no_such_bound"), None);
+    }
+
+    #[test]
+    fn authorities_that_cannot_be_read_are_refused() {
+        for bad in
+            ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+        {
+            let granted = PluginGrants { http_ca: Some(bad.to_owned()), ..PluginGrants::default() };
+            let why = Grants::read(&granted).err().unwrap_or_else(|| panic!("{bad} was read"));
+            assert!(why.starts_with("cannot use its http_ca_file: "), "{why}");
+        }
     }
 }

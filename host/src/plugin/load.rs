@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
+use super::asked::Wish;
 use super::bindings::watcher::WatcherPre;
 use super::bindings::worker::WorkerPre;
 use super::cache::{Cache, hex};
@@ -18,6 +19,7 @@ use super::grant::{Grants, PluginSettings};
 use super::import::{self, Guest};
 use super::loader::{Loader, Mark};
 use super::probe::Prober;
+use super::provenance;
 use crate::domain::{Fault, HandlerName};
 
 /// The version of the contract this host speaks.
@@ -94,7 +96,7 @@ pub async fn load(engine: &Engine, dir: &Path, settings: &PluginSettings) -> Loa
             return loaded;
         }
     };
-    for name in settings.per_plugin.keys() {
+    for name in &settings.named() {
         let is_it = |file: &PathBuf| file.file_stem().is_some_and(|stem| stem == name.as_str());
         if !loaded.marks.keys().any(is_it) {
             tracing::warn!(
@@ -126,6 +128,11 @@ impl Found {
     /// The SHA-256 of the plugin's file, in hex.
     pub fn digest(&self) -> &str {
         &self.plugin().digest
+    }
+
+    /// What it asks for, against what it is granted.
+    pub fn wishes(&self) -> Vec<Wish> {
+        self.plugin().wishes()
     }
 
     /// Whether its compiled code came from the cache.
@@ -177,15 +184,11 @@ impl Candidate<'_> {
         let stem = self.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         check_name(stem)?;
         let (bytes, digest) = self.read().await?;
-        let granted = self.settings.per_plugin.get(stem).cloned().unwrap_or_default();
-        let plugin = Arc::new(Plugin {
-            name: stem.into(),
-            digest,
-            engine: self.engine.clone(),
-            grants: Grants::read(&granted)?,
-            bounds: self.settings.bounds.with(&granted.bounds),
-            is_from_cache: OnceLock::new(),
-        });
+        provenance::check(&self.settings.trust, self.file, &bytes, &digest)?;
+        let granted = self.settings.granted(stem)?;
+        let bounds = self.settings.bounds.with(&granted.bounds);
+        let grants = Grants::read(&granted)?;
+        let plugin = Arc::new(Plugin::new(stem, digest, self.engine, grants, bounds));
         let (component, is_from_cache) = self.compile(bytes, plugin.digest.clone()).await?;
         let _ = plugin.is_from_cache.set(is_from_cache);
         let kind = check_world(&component, &plugin)?;
@@ -319,12 +322,6 @@ fn check_world(component: &Component, plugin: &Plugin) -> Result<Kind, String> {
         return Err(format!(
             "imports {}, which it was not granted: set `http = [\"host:port\"]` under \
              [plugins.{stem}] in stokehold.toml, or --grant-http {stem}=HOST:PORT",
-            plain(name)
-        ));
-    }
-    if let Some(name) = ungranted("wasi:sockets/") {
-        return Err(format!(
-            "imports {}, which no plugin is granted: use wasi:http and a grant for it",
             plain(name)
         ));
     }

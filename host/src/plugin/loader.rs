@@ -13,6 +13,7 @@ use super::convert::line;
 use super::engine::Engine;
 use super::grant::PluginSettings;
 use super::load::{Candidate, Found, REASON_BYTES_MAX};
+use super::trial;
 
 /// Loads the plugins of one directory; clones are the same loader.
 #[derive(Clone)]
@@ -25,11 +26,12 @@ struct Inner {
     cache: Option<Arc<Cache>>,
 }
 
-/// What tells that a file, or the grants beside it, has changed, without reading it.
+/// What tells that a file has changed, or the grants or the signature beside it, without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
     component: Stamp,
     grants: Option<Stamp>,
+    signature: Option<Stamp>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,8 +108,10 @@ impl Loader {
             // Whoever loads it says why.
             Err(_) => Stamp::default(),
         };
-        let grants = fs::metadata(file.with_extension("toml")).ok();
-        Some(Mark { component, grants: grants.as_ref().map(Stamp::of) })
+        let beside = |ending| fs::metadata(file.with_extension(ending)).ok();
+        let [grants, signature] = ["toml", "wasm.minisig"].map(beside);
+        let [grants, signature] = [grants, signature].map(|it| it.as_ref().map(Stamp::of));
+        Some(Mark { component, grants, signature })
     }
 
     /// Loads one file: compiles it aside, links it, asks it to describe itself.
@@ -122,6 +126,16 @@ impl Loader {
             found
         });
         loaded.map_err(|reason| line(&reason, REASON_BYTES_MAX))
+    }
+
+    /// Loads one file that is to take over from another one, or to begin, while the host runs: it is tried, too.
+    ///
+    /// # Errors
+    /// Those of [`Loader::load`], and what the plugin said at its trial.
+    pub async fn load_and_try(&self, file: &Path) -> Result<Found, String> {
+        let found = self.load(file).await?;
+        trial::attempt(&found).await?;
+        Ok(found)
     }
 
     /// Removes compiled code that no start has asked for in a long time.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::asked::Wish;
 use super::bindings::watcher::WatcherPre;
 use super::call::{Plugin, run};
 use super::convert;
@@ -46,6 +47,11 @@ impl Prober {
     /// The kinds of targets it knows.
     pub fn kinds(&self) -> &[String] {
         &self.kinds
+    }
+
+    /// What it asks for, against what it is granted.
+    pub fn wishes(&self) -> Vec<Wish> {
+        self.plugin.wishes()
     }
 
     /// How the subject is now: a status, or why the prober could not say.

@@ -5,15 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use wasmtime::WasmBacktrace;
-
+use super::backtrace::{Frame, frames};
 use super::call::Lookup;
 use super::grant::Grants;
 use crate::domain::{Exchange, Json, Message, ResourceRef, Stack};
+use async_trait::async_trait;
 
-/// Functions of a backtrace that are kept.
-const FRAMES_MAX: usize = 32;
 /// Stands where something secret stood.
 const MASK: &str = "***";
 /// Secrets shorter than this are not looked for: they would be found everywhere.
@@ -63,15 +60,6 @@ pub struct Seen {
     pub took: Duration,
     /// Bytes of bodies that were too many to be kept.
     pub dropped_bytes: u64,
-}
-
-/// One function of a backtrace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
-    /// Its name; empty where the component has none.
-    pub function: String,
-    /// Its file and line, where the component has line tables and the engine reads them.
-    pub place: Option<(String, u32)>,
 }
 
 /// Answers that wait for their requests.
@@ -220,29 +208,6 @@ impl Witness {
     }
 }
 
-/// The functions of a trap, without the machinery of a panic where the rest has names.
-fn frames(error: &wasmtime::Error) -> Vec<Frame> {
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
-    let frames = backtrace.frames().iter().flat_map(|frame| {
-        let name = frame.func_name().map(rustc_demangled).unwrap_or_default();
-        let symbols = frame.symbols();
-        let placed = symbols.iter().map(|symbol| Frame {
-            function: symbol.name().map_or_else(|| name.clone(), rustc_demangled),
-            place: symbol.file().map(str::to_owned).zip(symbol.line()),
-        });
-        let bare = symbols.is_empty().then(|| Frame { function: name.clone(), place: None });
-        placed.chain(bare).collect::<Vec<_>>()
-    });
-    frames.take(FRAMES_MAX).collect()
-}
-
-/// A mangled name ends in a hash that says nothing to a reader.
-fn rustc_demangled(name: &str) -> String {
-    let Some((rest, hash)) = name.rsplit_once("::h") else { return name.to_owned() };
-    let is_hash = hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hash { rest.to_owned() } else { name.to_owned() }
-}
-
 /// What must not stand in a recording: the values of settings that are called like secrets.
 fn secrets(grants: &Grants) -> Vec<String> {
     let secret = |name: &str| {
@@ -373,11 +338,5 @@ mod tests {
             (seen.exchanges[0].answer.body.as_slice(), seen.dropped_bytes),
             (&b"abc"[..], 2)
         );
-    }
-
-    #[test]
-    fn a_function_is_shown_without_its_hash() {
-        assert_eq!(rustc_demangled("a::b::h0123456789abcdef"), "a::b");
-        assert_eq!(rustc_demangled("a::hello"), "a::hello");
     }
 }

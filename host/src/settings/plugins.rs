@@ -1,10 +1,18 @@
-//! What is said about single plugins: grants, their own settings, their own limits.
+//! What is said about single plugins: grants, their own settings and secrets, their own limits.
+//!
+//! It stands in a table `[plugins.<name>]` of the settings file, or in a file of the plugin's own, which begins where
+//! such a table would; flags and environment are laid over it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail, ensure};
 
-use super::{ENVIRONMENT, Flags, Form, ROWS, Secret, number_from};
+use super::{ENVIRONMENT, File, Flags, Form, ROWS, Secret, number_from};
+
+mod keys;
+
+use keys::{host_and_port, plugin, words};
 
 const PREFIX: &str = "STOKEHOLD_PLUGIN_";
 /// Read by whoever looks for the settings file, before there are settings.
@@ -13,14 +21,60 @@ const FILE_VARIABLE: &str = "STOKEHOLD_SETTINGS";
 /// What is said about one plugin; the default grants nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plugin {
-    /// Hosts it may talk to, each as `host:port`.
+    /// Whether the settings file has a table for it; then it has no file of its own.
+    pub has_table: bool,
+    /// Requests it may send, each as `[METHODS ][scheme://]host:port[ local]`.
     pub http: BTreeSet<String>,
+    /// PEM file with the certificate authorities its `https` trusts instead of the machine's.
+    pub http_ca_file: Option<PathBuf>,
+    /// Where it may send datagrams, each as `address:port`, `network/bits:port` or `name:port`.
+    pub udp: BTreeSet<String>,
+    /// Where it may connect, spelled as `udp`.
+    pub tcp: BTreeSet<String>,
     /// What it may read through `config`; any of it may be a secret.
-    pub config: BTreeMap<String, Secret>,
-    /// Milliseconds one call may take; `None` takes the host's setting.
-    pub call_ms_max: Option<u64>,
-    /// Bytes of memory one call may have; `None` takes the host's setting.
-    pub memory_bytes_max: Option<u64>,
+    pub config: BTreeMap<String, Source>,
+    /// What is put into its requests and never shown to it, by name.
+    pub secrets: BTreeMap<String, Injected>,
+    /// Bounds of its calls by the names of the host's settings, in the unit that ends the name.
+    pub bounds: BTreeMap<String, u64>,
+}
+
+/// Where a value is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Here.
+    Text(Secret),
+    /// In a file; a line's end at its end does not count. It is read whenever the plugin is loaded.
+    File(PathBuf),
+    /// In the host's environment, under this name.
+    Variable(String),
+}
+
+/// A secret that the host puts into requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Injected {
+    /// Where it is kept; never the settings file.
+    pub source: Source,
+    /// The hosts it may go to, each as `[scheme://]host:port`.
+    pub inject: BTreeSet<String>,
+    /// The header whose value it is; without one it replaces `{{secret:NAME}}` in the guest's headers.
+    pub header: Option<String>,
+}
+
+impl Plugin {
+    /// The `host:port` of every host it may reach.
+    pub fn http_places(&self) -> BTreeSet<&str> {
+        self.http.iter().map(|grant| words(grant).place).collect()
+    }
+
+    /// This, with what flags and environment say about it laid over.
+    fn overlaid(mut self, over: Self) -> Self {
+        self.http.extend(over.http);
+        self.udp.extend(over.udp);
+        self.tcp.extend(over.tcp);
+        self.config.extend(over.config);
+        self
+    }
 }
 
 type Plugins = BTreeMap<String, Plugin>;
@@ -36,42 +90,22 @@ pub(super) fn tables(file: &str, value: toml::Value) -> Result<Plugins> {
         let toml::Value::Table(keys) = value else {
             bail!("{origin} must be a table, as [plugins.{name}]");
         };
-        Ok((name, plugin(&origin, keys)?))
+        Ok((name, Plugin { has_table: true, ..plugin(&format!("{origin}."), keys)? }))
     };
     tables.into_iter().map(read).collect()
 }
 
-fn plugin(origin: &str, keys: toml::Table) -> Result<Plugin> {
-    let mut plugin = Plugin::default();
-    for (key, value) in keys {
-        let origin = format!("{origin}.{key}");
-        match (key.as_str(), value) {
-            ("http", toml::Value::Array(hosts)) => {
-                for host in hosts {
-                    let host = host.as_str().ok_or_else(|| anyhow!("{origin}: {HOSTS}"))?;
-                    plugin.http.insert(host_and_port(&origin, host)?);
-                }
-            }
-            ("http", _) => bail!("{origin}: {HOSTS}"),
-            ("config", toml::Value::Table(values)) => {
-                for (key, value) in values {
-                    let toml::Value::String(text) = value else {
-                        bail!("{origin}.{key} must be a text in quotes");
-                    };
-                    plugin.config.insert(key, Secret::new(text));
-                }
-            }
-            ("config", _) => bail!("{origin} must be a table, as {{ key = \"value\" }}"),
-            ("call_ms_max", value) => plugin.call_ms_max = Some(limit(&origin, &key, &value)?),
-            ("memory_bytes_max", value) => {
-                plugin.memory_bytes_max = Some(limit(&origin, &key, &value)?);
-            }
-            _ => bail!(
-                "{origin}: unknown key; known are http, config, call_ms_max, memory_bytes_max"
-            ),
-        }
-    }
-    Ok(plugin)
+/// What a plugin's own file says, with flags and environment laid over: `said` of the settings. `file` is its name.
+///
+/// # Errors
+/// It cannot be read, or the settings file speaks of the plugin, too; names the key and what is allowed, never a
+/// value.
+pub fn own_file(name: &str, file: &str, text: &str, said: Plugin) -> Result<Plugin> {
+    ensure!(
+        !said.has_table,
+        "{file} and [plugins.{name}] in the settings file both say what {name} may do: keep one of them"
+    );
+    Ok(plugin(&format!("{file}: "), File::parse(file, text)?.table)?.overlaid(said))
 }
 
 /// What the project's tests are told by; it says nothing to a host, and is no mistake either.
@@ -83,29 +117,29 @@ const OF_TESTS: [&str; 5] = [
     "STOKEHOLD_SEED",
 ];
 
-const HOSTS: &str = "must be a list of hosts, as [\"127.0.0.1:8004\"]";
-
-/// A limit of one plugin, in the range of the host's setting of the same name.
-fn limit(origin: &str, key: &str, value: &toml::Value) -> Result<u64> {
-    let form = ROWS.iter().find(|row| row.name == key).map(|row| row.form);
-    let (least, most) = match form {
-        Some(Form::Number(least, most)) => (least, most),
-        _ => (1, u64::MAX),
-    };
-    let number = value.as_integer().and_then(|n| u64::try_from(n).ok());
-    let number = number.filter(|n| (least..=most).contains(n));
-    number.ok_or_else(|| anyhow!("{origin} must be {}", number_from(least, most)))
-}
-
-/// `--grant-http plugin=host:port`: one more grant.
+/// `--grant-http plugin=host:port` and its like: one more grant each. Also the plugins that have a file of their own.
 pub(super) fn add_flags(plugins: &mut Plugins, flags: &Flags) -> Result<()> {
+    for name in &flags.own_files {
+        plugins.entry(name.clone()).or_default();
+    }
     for text in &flags.grant_http {
-        let Some((name, host)) = text.split_once('=') else {
+        let Some((name, grant)) = text.split_once('=') else {
             bail!("--grant-http must be plugin=host:port, as heat_worker=127.0.0.1:8004");
         };
         known_as_name("--grant-http", name)?;
-        let host = host_and_port("--grant-http", host)?;
-        plugins.entry(name.to_owned()).or_default().http.insert(host);
+        let grant = keys::http("--grant-http", grant)?;
+        plugins.entry(name.to_owned()).or_default().http.insert(grant);
+    }
+    for (flag, texts) in [("--grant-udp", &flags.grant_udp), ("--grant-tcp", &flags.grant_tcp)] {
+        for text in texts {
+            let Some((name, grant)) = text.split_once('=') else {
+                bail!("{flag} must be plugin=address:port, as snmp_prober=10.0.0.0/8:161");
+            };
+            known_as_name(flag, name)?;
+            let grant = host_and_port(flag, grant)?;
+            let plugin = plugins.entry(name.to_owned()).or_default();
+            if flag == "--grant-udp" { &mut plugin.udp } else { &mut plugin.tcp }.insert(grant);
+        }
     }
     for text in &flags.config {
         let (name, ..) = config_flag(text)?;
@@ -119,7 +153,7 @@ pub(super) fn add_config_flags(plugins: &mut Plugins, flags: &Flags) -> Result<(
     for text in &flags.config {
         let (name, key, value) = config_flag(text)?;
         let plugin = plugins.entry(name.to_owned()).or_default();
-        plugin.config.insert(key.to_owned(), Secret::new(value));
+        plugin.config.insert(key.to_owned(), Source::Text(Secret::new(value)));
     }
     Ok(())
 }
@@ -148,14 +182,17 @@ pub(super) fn add_variables(
     plugins: &mut Plugins,
     environment: &BTreeMap<String, String>,
 ) -> Result<Vec<String>> {
-    let known = |variable: &str| {
+    let named: BTreeSet<_> = plugins.values().flat_map(variables).map(str::to_owned).collect();
+    let known = |variable: &String| {
         variable == FILE_VARIABLE
-            || OF_TESTS.contains(&variable)
-            || ROWS.iter().any(|row| row.variable() == variable)
+            || OF_TESTS.contains(&variable.as_str())
+            || named.contains(variable)
+            || ROWS.iter().any(|row| row.variable() == *variable)
     };
     let mut unknown = Vec::new();
-    for (variable, value) in environment.iter().filter(|(name, _)| name.starts_with(ENVIRONMENT)) {
-        let Some(rest) = variable.strip_prefix(PREFIX) else {
+    let ours = environment.iter().filter(|(name, _)| name.starts_with(ENVIRONMENT));
+    for (variable, value) in ours {
+        let Some(rest) = variable.strip_prefix(PREFIX).filter(|_| !named.contains(variable)) else {
             if !known(variable) {
                 unknown.push(variable.clone());
             }
@@ -172,9 +209,18 @@ pub(super) fn add_variables(
                  add a [plugins.<name>] table to the settings file, or --grant-http"
             );
         };
-        plugin.config.insert(key, Secret::new(value.as_str()));
+        plugin.config.insert(key, Source::Text(Secret::new(value.as_str())));
     }
     Ok(unknown)
+}
+
+/// The variables that a plugin's values are kept in.
+fn variables(plugin: &Plugin) -> impl Iterator<Item = &str> {
+    let secrets = plugin.secrets.values().map(|secret| &secret.source);
+    plugin.config.values().chain(secrets).filter_map(|source| match source {
+        Source::Variable(name) => Some(name.as_str()),
+        Source::Text(_) | Source::File(_) => None,
+    })
 }
 
 fn known_as_name(origin: &str, name: &str) -> Result<()> {
@@ -184,14 +230,4 @@ fn known_as_name(origin: &str, name: &str) -> Result<()> {
         "{origin}: {name:?} is no name of a plugin; those have small letters, digits and _"
     );
     Ok(())
-}
-
-fn host_and_port(origin: &str, text: &str) -> Result<String> {
-    let parts = text.rsplit_once(':').filter(|(host, port)| {
-        let bare = !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
-        let named = !host.is_empty() && !host.contains(['/', '@', ' ']) && bare;
-        named && port.parse().is_ok_and(|port: u16| port > 0)
-    });
-    ensure!(parts.is_some(), "{origin}: {text:?} is no host:port, as 127.0.0.1:8004");
-    Ok(text.to_ascii_lowercase())
 }

@@ -99,11 +99,34 @@ fn a_refusal_names_source_and_key_and_says_what_is_allowed() {
         ("plugins = 1", "s.toml: plugins must be tables, as [plugins.heat_worker]"),
         ("plugins.heat = 1", "s.toml: plugins.heat must be a table, as [plugins.heat]"),
         ("[plugins.Heat]", "s.toml: plugins.Heat: \"Heat\" is no name of a plugin"),
-        ("[plugins.a]\nhtp = []", "s.toml: plugins.a.htp: unknown key; known are http, config,"),
+        (
+            "[plugins.a]\nhtp = []",
+            "s.toml: plugins.a.htp: unknown key; known are http, http_ca_file,",
+        ),
         ("[plugins.a]\nhttp = \"b:1\"", "plugins.a.http: must be a list of hosts"),
         ("[plugins.a]\nhttp = [1]", "plugins.a.http: must be a list of hosts"),
         ("[plugins.a]\nhttp = [\"b\"]", "\"b\" is no host:port, as 127.0.0.1:8004"),
-        ("[plugins.a]\nhttp = [\"http://b:1\"]", "is no host:port"),
+        (
+            "[plugins.a]\nhttp = [\"ftp://b:1\"]",
+            "may name the scheme http:// or https://, no other",
+        ),
+        ("[plugins.a]\nhttp = [\"http://b:1/v1\"]", "is no host:port"),
+        (
+            "[plugins.a]\nhttp = [\"get b:1\"]",
+            "must begin with methods in capitals, as \"GET,POST b:1\"",
+        ),
+        ("[plugins.a]\nudp = \"b:1\"", "plugins.a.udp: must be a list of addresses"),
+        ("[plugins.a]\nudp = [\"b\"]", "\"b\" is no host:port, as 10.0.0.0/8:161"),
+        ("[plugins.a]\ntcp = [\"b:1-x\"]", "is no host:port, as 10.0.0.0/8:161"),
+        ("[plugins.a]\nhttp_ca_file = 1", "plugins.a.http_ca_file must be a path in quotes"),
+        ("[plugins.a]\nsecrets = 1", "plugins.a.secrets must be a table of tables"),
+        ("[plugins.a]\nsecrets.k = \"hush\"", "plugins.a.secrets.k must be a table, as { file ="),
+        ("[plugins.a]\nsecrets.k = { file = \"f\" }", "secrets.k goes nowhere: set inject ="),
+        ("[plugins.a]\nsecrets.k = { inject = [\"b:1\"] }", "secrets.k must be a table, as"),
+        (
+            "[plugins.a]\nconfig.k = { file = \"\" }",
+            "config.k must be a text in quotes, or { file =",
+        ),
         ("[plugins.a]\nhttp = [\"b:0\"]", "is no host:port"),
         ("[plugins.a]\nconfig = 1", "plugins.a.config must be a table, as { key = \"value\" }"),
         ("[plugins.a.config]\nk = 1", "s.toml: plugins.a.config.k must be a text in quotes"),
@@ -142,6 +165,9 @@ fn secrets_are_shown_by_nothing() {
     assert!(!format!("{settings:?} {:#?}", settings.plugin("a")).contains("hush"));
     assert_eq!(settings.gohan_token.unwrap().reveal(), "hush");
     for broken in [
+        "[plugins.a.secrets.t]\nhush = \"hush\"",
+        "[plugins.a.secrets.t]\nfile = { x = \"hush\" }\ninject = [\"a:1\"]",
+        "[plugins.a.config]\npassword = { file = [\"hush\"] }",
         "gohan_token = \"hush",
         "gohan_token = [\"hush\"]",
         "[plugins.a.config]\npassword = [\"hush\"]",
@@ -153,6 +179,59 @@ fn secrets_are_shown_by_nothing() {
     let flag = Flags { config: vec!["hush".into()], ..Flags::default() };
     let said = Settings::from_sources(&flag, &BTreeMap::new(), None).unwrap_err().to_string();
     assert!(said.starts_with("--config must be plugin.key=value") && !said.contains("hush"));
+}
+
+fn text(source: &Source) -> Option<&str> {
+    match source {
+        Source::Text(text) => Some(text.reveal()),
+        Source::File(_) | Source::Variable(_) => None,
+    }
+}
+
+#[test]
+fn grants_are_spelled_in_one_way_whoever_wrote_them() {
+    let file = "
+        [plugins.a]
+        http = [\"GET,POST  HTTPS://Heat:1 local\", \"heat:2 local\"]
+        udp = [\"10.0.0.0/8:161-162\", \"[FD00::/8]:161\", \"Switch:161\"]
+        tcp = [\"b:1\"]";
+    let why = refusal(file);
+    assert!(why.contains("may name the scheme http:// or https://"), "{why}");
+    let a = from_file(&file.replace("HTTPS", "https")).unwrap().plugin("a");
+    assert_eq!(a.http, ["GET,POST https://heat:1 local", "heat:2 local"].map(str::to_owned).into());
+    assert_eq!(a.http_places(), ["heat:1", "heat:2"].into());
+    let udp = ["10.0.0.0/8:161-162", "[fd00::/8]:161", "switch:161"].map(str::to_owned);
+    assert_eq!(a.udp, udp.into());
+    let flags = Flags {
+        grant_udp: vec!["a=b:1".to_owned()],
+        grant_tcp: vec!["a=c:1".to_owned()],
+        ..Flags::default()
+    };
+    let settings = Settings::from_sources(&flags, &BTreeMap::new(), None).unwrap();
+    let a = settings.plugin("a");
+    assert_eq!((a.udp, a.tcp), (["b:1".to_owned()].into(), ["c:1".to_owned()].into()));
+    for (flags, expected) in [
+        (Flags { grant_udp: vec!["b:1".to_owned()], ..Flags::default() }, "--grant-udp must be"),
+        (
+            Flags { grant_tcp: vec!["a=b".to_owned()], ..Flags::default() },
+            "--grant-tcp: \"b\" is no",
+        ),
+    ] {
+        let why = Settings::from_sources(&flags, &BTreeMap::new(), None).unwrap_err().to_string();
+        assert!(why.contains(expected), "{why}");
+    }
+}
+
+#[test]
+fn a_variable_that_a_plugins_value_is_kept_in_is_no_slip_whatever_its_name() {
+    let file = "[plugins.a]\nconfig.k = { env = \"STOKEHOLD_PLUGIN_TOKEN\" }\n\
+                secrets.s = { env = \"STOKEHOLD_X\", inject = [\"b:1\"] }";
+    let variables = environment(&[("STOKEHOLD_PLUGIN_TOKEN", "x"), ("STOKEHOLD_X", "y")]);
+    let settings = Settings::from_sources(&Flags::default(), &variables, Some(("s", file)));
+    let settings = settings.unwrap();
+    assert_eq!(settings.unknown_variables, Vec::<String>::new());
+    let kept = Source::Variable("STOKEHOLD_PLUGIN_TOKEN".to_owned());
+    assert_eq!(settings.plugin("a").config, [("k".to_owned(), kept)].into());
 }
 
 #[test]
@@ -179,11 +258,11 @@ fn grants_add_up_and_config_is_overlaid() {
     let settings = Settings::from_sources(&flags, &variables, Some(("s.toml", file))).unwrap();
     let heat = settings.plugin("heat_worker");
     assert_eq!(heat.http, ["127.0.0.1:1", "heat:8004"].map(str::to_owned).into());
-    let config = |key| heat.config.get(key).map(Secret::reveal);
+    let config = |key| heat.config.get(key).and_then(text);
     assert_eq!(config("heat_url"), Some("http://a.b=c"));
     assert_eq!((config("user"), config("region")), (Some("variable"), Some("file")));
-    assert_eq!((heat.call_ms_max, heat.memory_bytes_max), (Some(5), None));
-    assert_eq!(settings.plugin("heat").config["user"].reveal(), "other");
+    assert_eq!(heat.bounds, [("call_ms_max".to_owned(), 5)].into());
+    assert_eq!(text(&settings.plugin("heat").config["user"]), Some("other"));
     assert!(settings.plugin("prober").http.contains("[::1]:2"));
     assert_eq!(settings.plugin("unheard_of"), Plugin::default());
     assert_eq!(settings.unknown_variables, ["STOKEHOLD_SLOTS"]);

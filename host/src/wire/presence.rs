@@ -1,6 +1,6 @@
 //! A running host: `{"version", "node", "pid", "started_ms", "handlers": [{"name", "update", "after"}],
 //! "probers": [{"name", "kinds"}], "plugins": [{"name", "file", "kind", "digest", "since_ms", "from_cache", "stage",
-//! "former", "paused_until_ms", "refused"}], "faults": [{"file", "reason"}]}`.
+//! "former", "paused_until_ms", "refused", "wishes": [{"asked", "standing", "line"}]}], "faults": [{"file", "reason"}]}`.
 //!
 //! Hosts of other versions may tell more or less: only the names are needed.
 
@@ -79,6 +79,16 @@ fn plugin(document: Json) -> Result<PluginStatus, Flaw> {
         former: document.may("former", document::text)?,
         paused_until_ms: document.may("paused_until_ms", document::count)?,
         refused: document.may("refused", document::text)?,
+        wishes: document.may("wishes", |it| document::each(it, wish))?.unwrap_or_default(),
+    })
+}
+
+fn wish(document: Json) -> Result<PluginWish, Flaw> {
+    let mut document = document::object(document)?;
+    Ok(PluginWish {
+        asked: document.need("asked", document::text)?,
+        standing: document.may("standing", document::text)?.unwrap_or_default(),
+        line: document.may("line", document::text)?,
     })
 }
 
@@ -130,6 +140,16 @@ struct PluginDocument<'a> {
     paused_until_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    wishes: Vec<WishDocument<'a>>,
+}
+
+#[derive(Serialize)]
+struct WishDocument<'a> {
+    asked: &'a str,
+    standing: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -160,6 +180,7 @@ pub(super) fn spell(presence: &Presence) -> Result<Vec<u8>, Flaw> {
         former: it.former.as_deref(),
         paused_until_ms: it.paused_until_ms,
         refused: it.refused.as_deref(),
+        wishes: it.wishes.iter().map(spell_wish).collect(),
     });
     let faults = presence.faults.iter();
     let faults = faults.map(|it| FaultDocument { file: &it.file, reason: &it.reason });
@@ -173,4 +194,8 @@ pub(super) fn spell(presence: &Presence) -> Result<Vec<u8>, Flaw> {
         plugins: plugins.collect(),
         faults: faults.collect(),
     })
+}
+
+fn spell_wish(wish: &PluginWish) -> WishDocument<'_> {
+    WishDocument { asked: &wish.asked, standing: &wish.standing, line: wish.line.as_deref() }
 }

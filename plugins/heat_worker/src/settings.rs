@@ -1,11 +1,15 @@
 //! What the operator sets.
 
+use std::collections::BTreeMap;
+
 use stokehold_sdk::{Failure, Outside, base_url};
 
 use crate::auth::Keystone;
 
 /// Fewer milliseconds between two looks would be a load on Heat.
 const POLL_MS_MIN: u64 = 10;
+/// A day: more is a slip of the pen.
+const MINS_MAX: u64 = 24 * 60;
 
 /// All settings by name.
 pub(crate) const KEYS: &[&str] = &[
@@ -18,6 +22,11 @@ pub(crate) const KEYS: &[&str] = &[
     "keystone_user_domain",
     "keystone_project_domain",
     "poll_ms",
+    "poll_ms_max",
+    "timeout_mins",
+    "timeout_margin_mins",
+    "rollback",
+    "report_style",
     "report_orchestration_state",
 ];
 
@@ -29,8 +38,16 @@ pub(crate) struct Settings {
     pub(crate) heat_token: Option<String>,
     /// Where tokens are had, and for whom.
     pub(crate) keystone: Option<Keystone>,
-    /// Milliseconds between two looks at a stack.
+    /// Milliseconds between two looks at a stack, at first.
     pub(crate) poll_ms: u64,
+    /// Milliseconds between two looks at a stack that takes long.
+    pub(crate) poll_ms_max: u64,
+    /// Minutes that Heat has for a stack whose params do not say it.
+    pub(crate) timeout_mins: u64,
+    /// Minutes that Heat may take beyond that before the job fails.
+    pub(crate) timeout_margin_mins: u64,
+    /// Whether Heat undoes what failed.
+    pub(crate) rollback: bool,
     /// Whether a success is reported as `orchestration_state` too.
     pub(crate) report_orchestration_state: bool,
 }
@@ -47,20 +64,23 @@ impl Settings {
             )
         })?;
         let heat_url = address("heat_url", heat_url)?;
-        let poll_ms = match set.get("poll_ms") {
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|ms| *ms >= POLL_MS_MIN)
-                .ok_or_else(|| wrong("poll_ms", text, "milliseconds, 10 or more"))?,
-            None => 1000,
+        let poll_ms =
+            number(&set, "poll_ms", 500, |ms| ms >= POLL_MS_MIN, "milliseconds, 10 or more")?;
+        let least = format!("milliseconds, {poll_ms} (poll_ms) or more");
+        let poll_ms_max = match set.get("poll_ms_max") {
+            None => poll_ms.max(10_000),
+            Some(_) => number(&set, "poll_ms_max", 0, |ms| ms >= poll_ms, &least)?,
         };
-        let report_orchestration_state = match set.get("report_orchestration_state") {
-            Some(text) => text
-                .parse()
-                .map_err(|_| wrong("report_orchestration_state", text, "true or false"))?,
-            None => false,
+        let minutes = |key, default| {
+            number(&set, key, default, |mins| mins <= MINS_MAX, "minutes, 1440 or fewer")
         };
+        let (timeout_mins, timeout_margin_mins) =
+            (minutes("timeout_mins", 10)?, minutes("timeout_margin_mins", 5)?);
+        let rollback = choice(&set, "rollback", &YES_OR_NO)?.unwrap_or(false);
+        // The later installations told the stack's status with every success.
+        let later = choice(&set, "report_style", &STYLES)?.unwrap_or(false);
+        let report_orchestration_state =
+            choice(&set, "report_orchestration_state", &YES_OR_NO)?.unwrap_or(later);
         let keystone = match set.remove("keystone_url") {
             Some(url) => {
                 let mut part = |key| {
@@ -81,8 +101,44 @@ impl Settings {
             None => None,
         };
         let heat_token = set.remove("heat_token");
-        Ok(Self { heat_url, heat_token, keystone, poll_ms, report_orchestration_state })
+        Ok(Self {
+            heat_url,
+            heat_token,
+            keystone,
+            poll_ms,
+            poll_ms_max,
+            timeout_mins,
+            timeout_margin_mins,
+            rollback,
+            report_orchestration_state,
+        })
     }
+}
+
+/// How a choice is spelled.
+const YES_OR_NO: [(&str, bool); 2] = [("true", true), ("false", false)];
+const STYLES: [(&str, bool); 2] = [("2017", false), ("2018", true)];
+
+type Set = BTreeMap<&'static str, String>;
+
+fn choice(set: &Set, key: &str, words: &[(&str, bool); 2]) -> Result<Option<bool>, Failure> {
+    let Some(text) = set.get(key) else { return Ok(None) };
+    let chosen = words.iter().find(|(word, _)| word == text);
+    let [(one, _), (other, _)] = words;
+    let chosen = chosen.ok_or_else(|| wrong(key, text, &format!("{one} or {other}")))?;
+    Ok(Some(chosen.1))
+}
+
+fn number(
+    set: &Set,
+    key: &str,
+    default: u64,
+    fits: impl Fn(u64) -> bool,
+    wanted: &str,
+) -> Result<u64, Failure> {
+    let Some(text) = set.get(key) else { return Ok(default) };
+    let number = text.parse().ok().filter(|number| fits(*number));
+    number.ok_or_else(|| wrong(key, text, wanted))
 }
 
 fn wrong(key: &str, value: &str, wanted: &str) -> Failure {

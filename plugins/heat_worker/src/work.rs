@@ -4,7 +4,7 @@ use serde_json::{Map, json};
 use stokehold_sdk::{Failure, Host, Job, Json, Level, Next, Output, Stack, Verdict};
 
 use crate::answer::Shown;
-use crate::body::{self, TIMEOUT_MINS};
+use crate::body;
 use crate::checkpoint::{Checkpoint, Phase};
 use crate::heat::{Asked, Heat, Made};
 use crate::secrets::Secrets;
@@ -14,8 +14,8 @@ use crate::settings::Settings;
 /// is asked for again.
 const UNSEEN_POLLS_MAX: u64 = 5;
 const UNSEEN_MS_MIN: u64 = 5000;
-/// Minutes that Heat may take beyond its own timeout.
-const GRACE_MINS: u64 = 5;
+/// What a look costs is paid by those who wait long: the pause is this part of the time waited.
+const PAUSE_PART: u64 = 8;
 /// How often a job begins anew because Heat was not as expected.
 const ROUNDS_MAX: u64 = 5;
 
@@ -80,7 +80,7 @@ impl Work<'_> {
     }
 
     fn body(&self) -> Result<Map<String, Json>, Failure> {
-        body::of(self.job, self.host.resolve_all()?)
+        body::of(self.job, self.host.resolve_all()?, self.settings)
     }
 
     fn create(&self, at: &Checkpoint, body: Map<String, Json>) -> Verdict {
@@ -134,7 +134,8 @@ impl Work<'_> {
         }
         // Heat's clock ticks in seconds: an update right after another ends with the same status
         // and time. Then it is asked for once more, as it may as well not have begun.
-        if at.ran || (moved(&at, &shown) && shown.status.starts_with("UPDATE_")) {
+        let is_of_it = ["UPDATE_", "ROLLBACK_"].iter().any(|start| shown.status.starts_with(start));
+        if at.ran || (moved(&at, &shown) && is_of_it) {
             return self.settled(&at, &shown);
         }
         self.unseen(at)
@@ -230,7 +231,8 @@ impl Work<'_> {
     /// What was asked for is not to be seen: looks on for a while, then asks again.
     fn unseen(&self, at: Checkpoint) -> Verdict {
         if at.polls < UNSEEN_POLLS_MAX || at.unseen_ms < UNSEEN_MS_MIN {
-            return Ok(self.wait(&at.unseen(self.settings.poll_ms)));
+            let pause_ms = self.pause_ms(&at);
+            return Ok(self.wait(&at.unseen(pause_ms)));
         }
         self.again(&at)
     }
@@ -257,7 +259,8 @@ impl Work<'_> {
             // A param that cannot be had stops the job where the request is made.
             self.host.resolve("heat_timeout").ok().and_then(|given| body::minutes(&given).ok())
         };
-        given.unwrap_or(TIMEOUT_MINS).saturating_add(GRACE_MINS).saturating_mul(60)
+        let mins = given.flatten().unwrap_or(self.settings.timeout_mins);
+        mins.saturating_add(self.settings.timeout_margin_mins).saturating_mul(60)
     }
 
     fn report_state(&self, status: &str) {
@@ -267,7 +270,14 @@ impl Work<'_> {
     }
 
     fn wait(&self, checkpoint: &Checkpoint) -> Next {
-        Next::Pending { after_ms: self.settings.poll_ms, checkpoint: checkpoint.write() }
+        Next::Pending { after_ms: self.pause_ms(checkpoint), checkpoint: checkpoint.write() }
+    }
+
+    /// Quick at first, then slower: the end of what takes long is seen an eighth of its time late.
+    fn pause_ms(&self, at: &Checkpoint) -> u64 {
+        let begun_s = if at.until_s == 0 { self.now_s() } else { at.since_s };
+        let waited_ms = self.now_s().saturating_sub(begun_s).saturating_mul(1000);
+        (waited_ms / PAUSE_PART).clamp(self.settings.poll_ms, self.settings.poll_ms_max)
     }
 
     fn say(&self, level: Level, what: &str) {

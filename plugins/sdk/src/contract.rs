@@ -205,6 +205,34 @@ pub struct Probing {
     pub grants: Vec<Grant>,
 }
 
+impl Probing {
+    /// A prober that knows nothing yet and asks for nothing.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), kinds: Vec::new(), limits: Vec::new(), grants: Vec::new() }
+    }
+
+    /// Knows this kind of target.
+    #[must_use]
+    pub fn kind(mut self, kind: &str) -> Self {
+        self.kinds.push(kind.to_owned());
+        self
+    }
+
+    /// Asks for a limit.
+    #[must_use]
+    pub fn limit(mut self, name: &str, value: u64) -> Self {
+        self.limits.push(Limit { name: name.to_owned(), value });
+        self
+    }
+
+    /// Asks for a grant.
+    #[must_use]
+    pub fn grant(mut self, grant: Grant) -> Self {
+        self.grants.push(grant);
+        self
+    }
+}
+
 /// One registered thing, as a prober sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {

@@ -23,6 +23,31 @@ pub trait Worker {
 }
 
 /// Something that looks whether registered things are up.
+///
+/// ```
+/// use stokehold_sdk::{
+///     Failure, Grant, Outside, Prober, Probing, Request, Subject, export_prober,
+/// };
+///
+/// /// A web server is up when it answers.
+/// struct WebProber;
+///
+/// impl Prober for WebProber {
+///     fn describe() -> Probing {
+///         Probing::new("web_prober").kind("web_server").grant(Grant::config("web_url"))
+///     }
+///
+///     fn probe(host: &dyn Outside, subject: &Subject) -> Result<String, Failure> {
+///         let url = host.config("web_url").ok_or_else(|| Failure::fatal("web_url is not set"))?;
+///         let request = Request::get(format!("{url}/{}", subject.name)).timeout_ms(5_000);
+///         // Without an answer nothing is known: the failure leaves the last status as it is.
+///         let is_up = host.http(&request)?.is_success();
+///         Ok(if is_up { "UP" } else { "DOWN" }.to_owned())
+///     }
+/// }
+///
+/// export_prober!(WebProber);
+/// ```
 pub trait Prober {
     /// What the prober is called and what it knows; asked once when the plugin is loaded.
     fn describe() -> Probing;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
+
 use crate::{Failure, Json};
 
 /// What a request asks for.
@@ -9,6 +11,8 @@ use crate::{Failure, Json};
 pub enum Method {
     /// Read.
     Get,
+    /// Read, without the body.
+    Head,
     /// Make.
     Post,
     /// Replace.
@@ -23,6 +27,7 @@ impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Get => "GET",
+            Self::Head => "HEAD",
             Self::Post => "POST",
             Self::Put => "PUT",
             Self::Patch => "PATCH",
@@ -32,6 +37,18 @@ impl fmt::Display for Method {
 }
 
 /// One request.
+///
+/// ```
+/// use stokehold_sdk::{Failure, Json, Outside, Request, json};
+///
+/// /// The id the server gave the new record.
+/// fn create(host: &dyn Outside, url: &str) -> Result<String, Failure> {
+///     let request = Request::post(url).json(&json!({"name": "www"})).timeout_ms(5_000);
+///     let response = host.http(&request)?.success(&request)?;
+///     let record: Json = response.read(&request)?;
+///     Ok(record["id"].to_string())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// What it asks for.
@@ -61,6 +78,42 @@ impl Request {
         }
     }
 
+    /// Reads.
+    pub fn get(url: impl Into<String>) -> Self {
+        Self::new(Method::Get, url)
+    }
+
+    /// Makes.
+    pub fn post(url: impl Into<String>) -> Self {
+        Self::new(Method::Post, url)
+    }
+
+    /// Replaces.
+    pub fn put(url: impl Into<String>) -> Self {
+        Self::new(Method::Put, url)
+    }
+
+    /// Removes.
+    pub fn delete(url: impl Into<String>) -> Self {
+        Self::new(Method::Delete, url)
+    }
+
+    /// Sets the milliseconds for connecting, for the first byte of the answer, and between two of
+    /// its bytes. The call as a whole has a bound of its own, the host's `call_ms_max`.
+    #[must_use]
+    pub fn timeout_ms(mut self, ms: u64) -> Self {
+        self.timeout_ms = ms;
+        self
+    }
+
+    /// Adds `name=value` to the address' query, both percent-encoded.
+    #[must_use]
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        let mark = if self.url.contains('?') { '&' } else { '?' };
+        self.url = format!("{}{mark}{}={}", self.url, path_segment(name), path_segment(value));
+        self
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -70,9 +123,28 @@ impl Request {
 
     /// Sets a JSON body and its content type.
     #[must_use]
-    pub fn json(mut self, body: &Json) -> Self {
-        self.body = body.to_string().into_bytes();
-        self.header("content-type", "application/json")
+    pub fn json(self, body: &Json) -> Self {
+        self.body("application/json", body.to_string())
+    }
+
+    /// Sets a body and its content type.
+    #[must_use]
+    pub fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self.header("content-type", content_type)
+    }
+
+    /// The address without what may be secret in it: query and user.
+    fn place(&self) -> String {
+        let plain = self.url.split(['?', '#']).next().unwrap_or_default();
+        match plain.split_once("://") {
+            Some((scheme, rest)) => {
+                let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                let host = authority.rsplit('@').next().unwrap_or_default();
+                format!("{scheme}://{host}{path}")
+            }
+            None => plain.to_owned(),
+        }
     }
 }
 
@@ -97,6 +169,47 @@ impl Response {
     /// The body as JSON, `None` if it is none.
     pub fn json(&self) -> Option<Json> {
         serde_json::from_slice(&self.body).ok()
+    }
+
+    /// The body as text; what is not UTF-8 shows as U+FFFD.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// Whether the status is one of 200 to 299.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Itself if the status is one of 200 to 299, [`Response::failure`] otherwise.
+    pub fn success(self, to: &Request) -> Result<Self, Failure> {
+        if self.is_success() { Ok(self) } else { Err(self.failure(to)) }
+    }
+
+    /// What this status means for a job that cannot go on with it: another try may help where the
+    /// server says so (408, 425, 429) or has trouble of its own (500 and more, but not 501 and
+    /// 505); otherwise the same request will get the same answer. The words name request and status
+    /// and leave out the body and the query.
+    pub fn failure(&self, to: &Request) -> Failure {
+        let words = format!("{} {} answered {}", to.method, to.place(), self.status);
+        match self.status {
+            408 | 425 | 429 | 500 | 502..=504 | 506.. => Failure::Retry(words),
+            _ => Failure::Fatal(words),
+        }
+    }
+
+    /// The JSON body as `T`. That it is none, or another, is worth a try: what stands between may
+    /// have answered in the server's place.
+    pub fn read<T: DeserializeOwned>(&self, to: &Request) -> Result<T, Failure> {
+        serde_json::from_slice(&self.body).map_err(|why| {
+            // The reader quotes values, and an answer may hold secrets: kind and place will do.
+            let (kind, line) = (why.classify(), why.line());
+            let kind = match kind {
+                serde_json::error::Category::Data => "is not as expected",
+                _ => "is no JSON",
+            };
+            Failure::retry(format!("{} {}: the answer {kind} (line {line})", to.method, to.place()))
+        })
     }
 }
 
@@ -185,63 +298,4 @@ pub(crate) fn not_granted(plugin: &str, authority: &str, https: bool) -> String 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_segment_holds_nothing_that_a_path_gives_a_meaning() {
-        assert_eq!(path_segment("port_a-1.b~:c"), "port_a-1.b~:c");
-        assert_eq!(path_segment("a b/c?d:e%ż"), "a%20b%2Fc%3Fd:e%25%C5%BC");
-        assert_eq!(path_segment("."), "%2E");
-        assert_eq!(path_segment(".."), "%2E%2E");
-        assert_eq!(path_segment("..."), "...");
-    }
-
-    #[test]
-    fn an_address_with_a_user_is_refused_and_not_quoted() {
-        assert_eq!(base_url("p", "url", "http://a:1/v1//"), Ok("http://a:1/v1".to_owned()));
-        for url in ["http://me:hidden@a:1", "me:hidden@a", "http://me:hid/den@a"] {
-            let failure = base_url("p", "url", url).unwrap_err();
-            let words = "setting url of p holds an @: it wants an address without user and \
-                         password, as in http://127.0.0.1:8004";
-            assert_eq!(failure, Failure::fatal(words));
-        }
-    }
-
-    #[test]
-    fn a_host_that_is_not_granted_is_named_with_its_port_and_the_setting() {
-        let cases = [
-            ("127.0.0.1:18004", false, "127.0.0.1:18004"),
-            ("heat", false, "heat:80"),
-            ("heat", true, "heat:443"),
-            ("[::1]", true, "[::1]:443"),
-            ("[::1]:5", false, "[::1]:5"),
-            ("me:hidden@heat", false, "heat:80"),
-        ];
-        for (authority, https, named) in cases {
-            let words = format!(
-                "{named} is not granted: add it to http under [plugins.heat_worker] in \
-                 stokehold.toml, or --grant-http heat_worker={named}"
-            );
-            assert_eq!(not_granted("heat_worker", authority, https), words);
-        }
-    }
-
-    #[test]
-    fn headers_are_found_whatever_their_case() {
-        let headers = vec![("LOCATION".to_owned(), "x".to_owned())];
-        let response = Response { status: 302, headers, body: Vec::new() };
-        assert_eq!(response.header("location"), Some("x"));
-        assert_eq!(response.header("other"), None);
-    }
-
-    #[test]
-    fn only_trouble_on_the_way_is_worth_another_try() {
-        let trouble = HttpError::Trouble("connection refused".to_owned());
-        assert_eq!(Failure::from(trouble), Failure::retry("connection refused"));
-        let refused = HttpError::Refused("not granted".to_owned());
-        assert_eq!(Failure::from(refused), Failure::fatal("not granted"));
-        let large = HttpError::TooLarge { body_bytes_max: 5 };
-        assert_eq!(Failure::from(large), Failure::fatal("the answer has more than 5 bytes"));
-    }
-}
+mod tests;

@@ -30,6 +30,7 @@ mod http;
 pub mod jinja;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod typed;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod wasm;
@@ -41,8 +42,15 @@ pub use contract::{
 pub use failure::{Failure, NamedError, OutputFault, ParamError, Verdict};
 pub use host::{Host, Outside, Prober, Worker};
 pub use http::{HttpError, Method, Request, Response, base_url, path_segment};
+pub use serde_json::json;
+pub use typed::{read, read_checkpoint};
 
-/// A JSON value.
+// What the package's page shows is compiled, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+/// A JSON value; [`json!`] writes one.
 pub type Json = serde_json::Value;
 
 /// Makes the component of a crate from a type that is a [`Worker`]. Natively it is nothing.

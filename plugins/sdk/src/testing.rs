@@ -1,5 +1,44 @@
 //! A host made of a script, for native tests of plugins: params, settings and HTTP answers are told
 //! beforehand, what the plugin did is asked afterwards.
+//!
+//! ```
+//! use stokehold_sdk::testing::{ScriptedHost, answer, job, to_the_end};
+//! use stokehold_sdk::{
+//!     Action, Description, Host, Job, Json, Method, Next, Request, ResourceRef, Verdict, Worker,
+//!     json,
+//! };
+//!
+//! /// Registers a name and waits until it is known.
+//! struct NameWorker;
+//!
+//! impl Worker for NameWorker {
+//!     fn describe() -> Description {
+//!         Description::new("name_worker")
+//!     }
+//!
+//!     fn handle(host: &dyn Host, _job: &Job, checkpoint: Option<Json>) -> Verdict {
+//!         let url = format!("http://names/{}", host.param::<String>("name")?);
+//!         if checkpoint.is_none() {
+//!             let put = Request::put(&url);
+//!             host.http(&put)?.success(&put)?;
+//!             return Next::pending(1000, &"asked");
+//!         }
+//!         let get = Request::get(&url);
+//!         host.http(&get)?.success(&get)?;
+//!         host.report("name", &json!("known"));
+//!         Ok(Next::Completed)
+//!     }
+//! }
+//!
+//! let host = ScriptedHost::new()
+//!     .param("name", "www")
+//!     .expect(Method::Put, "http://names/www", answer(202, json!(null)))
+//!     .expect(Method::Get, "http://names/www", answer(200, json!({})));
+//! let job = job(Action::Create, ResourceRef::new("port", "p1"), "");
+//! assert_eq!(to_the_end::<NameWorker>(&host, &job, 5), Ok(Next::Completed));
+//! assert_eq!(host.now_ms(), 1000);
+//! assert_eq!(host.finish().reports["name"], json!("known"));
+//! ```
 
 // It fails the test that uses it.
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
@@ -8,8 +47,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
-    Action, Host, HttpError, Job, Json, Level, Mapping, Method, NamedError, Outside, ParamError,
-    Request, ResourceRef, Response, Stack, Target,
+    Action, Host, HttpError, Job, Json, Level, Mapping, Method, NamedError, Next, Output, Outside,
+    ParamError, Request, ResourceRef, Response, Stack, Target, Verdict, Worker,
 };
 
 /// A job as tests want it: version 1, first try, an empty input.
@@ -24,6 +63,25 @@ pub fn job(action: Action, target: ResourceRef, template: &str) -> Job {
         template: template.to_owned(),
         resource_input: Json::Object(serde_json::Map::new()),
     }
+}
+
+/// Calls a worker as a host does: again with each checkpoint it gives, after the time it asked for,
+/// until it is done or has failed. The host's clock passes the time; nobody waits.
+///
+/// # Panics
+/// It is still pending after `calls_max` calls.
+pub fn to_the_end<W: Worker>(host: &ScriptedHost, job: &Job, calls_max: usize) -> Verdict {
+    let mut checkpoint = None;
+    for _ in 0..calls_max {
+        match W::handle(host, job, checkpoint.take()) {
+            Ok(Next::Pending { after_ms, checkpoint: next }) => {
+                host.pass_ms(after_ms);
+                checkpoint = Some(next);
+            }
+            ended => return ended,
+        }
+    }
+    panic!("still pending after {calls_max} calls, with the checkpoint {checkpoint:?}")
 }
 
 /// What a plugin did to its registration, in order.
@@ -77,6 +135,7 @@ pub struct ScriptedHost {
     settings: BTreeMap<String, String>,
     stacks: BTreeMap<ResourceRef, Stack>,
     states: BTreeMap<ResourceRef, Json>,
+    out_of_reach: Option<String>,
     script: RefCell<VecDeque<Exchange>>,
     network: Option<Network>,
     seen: RefCell<Seen>,
@@ -142,6 +201,27 @@ impl ScriptedHost {
         self
     }
 
+    /// Gives an output to the stack of a resource, and the stack, if it has none.
+    #[must_use]
+    pub fn output(mut self, of: ResourceRef, key: &str, value: impl Into<Json>) -> Self {
+        let output = Output {
+            key: key.to_owned(),
+            value: value.into(),
+            description: String::new(),
+            error: None,
+        };
+        self.stacks.entry(of).or_default().outputs.push(output);
+        self
+    }
+
+    /// Stacks and states cannot be looked up, for this reason. A param that cannot is a
+    /// [`ScriptedHost::broken_param`].
+    #[must_use]
+    pub fn out_of_reach(mut self, why: &str) -> Self {
+        self.out_of_reach = Some(why.to_owned());
+        self
+    }
+
     /// Gives the state of another resource.
     #[must_use]
     pub fn state(mut self, of: ResourceRef, state: Json) -> Self {
@@ -166,6 +246,10 @@ impl ScriptedHost {
     /// Lets time pass: the clock stands still otherwise. It begins at 0.
     pub fn pass_ms(&self, ms: u64) {
         self.now_ms.set(self.now_ms.get() + ms);
+    }
+
+    fn reach(&self) -> Result<(), String> {
+        self.out_of_reach.clone().map_or(Ok(()), Err)
     }
 
     /// What the plugin did until now.
@@ -243,6 +327,7 @@ impl Host for ScriptedHost {
     }
 
     fn find_stack(&self, of: &ResourceRef) -> Result<Option<Stack>, String> {
+        self.reach()?;
         Ok(self.stacks.get(of).cloned())
     }
 
@@ -251,6 +336,7 @@ impl Host for ScriptedHost {
     }
 
     fn find_state(&self, of: &ResourceRef) -> Result<Option<Json>, String> {
+        self.reach()?;
         Ok(self.states.get(of).cloned())
     }
 
@@ -274,3 +360,6 @@ impl Host for ScriptedHost {
         self.seen.borrow_mut().monitor.push(MonitorCall::Clear);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ mod demo;
 mod etcd;
 mod guests;
 mod heat;
+mod languages;
 mod suites;
 
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ usage: cargo xtask <chore>
   bench            the benchmarks
   heat             a real OpenStack Heat in a Python environment under target/
   etcd             a real etcd: the one on the PATH, or one under target/
+  languages        toolchains for Python, JavaScript and C under target/, and the examples in them
   deny             licences and advisories of the dependencies";
 
 fn main() -> ExitCode {
@@ -50,6 +52,14 @@ fn perform(args: &[&str]) -> Result<ExitCode> {
             println!("export {}={}", etcd::VARIABLE, program.display());
             ExitCode::SUCCESS
         }),
+        ["languages"] => {
+            let languages::Languages { folder, lacking } = languages::install()?;
+            println!("export {}={}", languages::VARIABLE, folder.display());
+            if !lacking.is_empty() {
+                bail!("cannot get all languages: {}", lacking.join("; "));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         ["deny"] => suites::deny().map(|()| ExitCode::SUCCESS),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

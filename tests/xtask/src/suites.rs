@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::cargo::{Workspace, cargo, is_there, run, shown};
-use crate::{etcd, guests, heat};
+use crate::{etcd, guests, heat, languages};
 
 /// How much is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +56,10 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
     });
     match breadth {
         Breadth::All => {
-            let (mut heat, mut etcd) = (None, None);
+            let (mut heat, mut etcd, mut toolchains) = (None, None, None);
             step("real Heat", &mut || real_heat(&mut heat));
             step("real etcd", &mut || real_etcd(&mut etcd));
+            step("languages", &mut || other_languages(&mut toolchains));
             // The tests start these; with all targets at once nothing is compiled for two feature sets.
             let programs = ["build", "--workspace", "--all-targets", "--quiet"];
             step("programs", &mut || silent(cargo().args(programs)));
@@ -67,8 +68,10 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
                 cargo.args(["test", "--workspace", "--no-fail-fast"]);
                 cargo.envs(heat.iter().map(|place| (heat::VARIABLE, place)));
                 cargo.envs(etcd.iter().map(|program| (etcd::VARIABLE, program)));
+                cargo.envs(toolchains.iter().map(|folder| (languages::VARIABLE, folder)));
                 tests(&mut cargo)
             });
+            step("SDK package", &mut || silent(package(&mut cargo())));
             step("dependencies", &mut || {
                 if has_deny() {
                     deny().map(|()| String::new())
@@ -134,6 +137,27 @@ fn real_etcd(program: &mut Option<PathBuf>) -> Result<String> {
         Some(_) => String::new(),
         None => "not run: there is none; `cargo xtask etcd` gets it".to_owned(),
     })
+}
+
+/// Makes the SDK's package and builds it from there, as those build it who have nothing else. What it depends on is there
+/// already.
+fn package(cargo: &mut Command) -> &mut Command {
+    let whole = ["package", "--quiet", "--package", "stokehold-sdk", "--all-features"];
+    cargo.args(whole).args(["--target", guests::TARGET, "--allow-dirty", "--offline"])
+}
+
+/// The toolchains that the tests use: those under `target/`, brought up to date, or – where nothing may be left out –
+/// new ones.
+fn other_languages(folder: &mut Option<PathBuf>) -> Result<String> {
+    let must = std::env::var("CI").as_deref() == Ok("true");
+    if !must && !languages::is_present()? {
+        return Ok("not run: they are not there; `cargo xtask languages` gets them".to_owned());
+    }
+    let languages::Languages { folder: there, lacking } = languages::install()?;
+    *folder = Some(there);
+    let lacking = lacking.join("; ");
+    ensure!(!must || lacking.is_empty(), "cannot get all languages: {lacking}");
+    Ok(if lacking.is_empty() { lacking } else { format!("not run: {lacking}") })
 }
 
 fn silent(command: &mut Command) -> Result<String> {

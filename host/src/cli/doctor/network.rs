@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::Patient;
 use super::finding::Finding;
+use crate::cli::grants;
 use crate::http_client::HttpClient;
 use crate::settings::Settings;
 
@@ -87,23 +88,25 @@ pub(super) async fn look(patient: Patient) -> Vec<Finding> {
 /// The places of all plugins, and the addresses among their settings that are none.
 fn sites(settings: &Settings) -> (BTreeSet<Site>, Vec<Finding>) {
     let (mut sites, mut findings) = (BTreeSet::new(), Vec::new());
-    for (plugin, said) in &settings.plugins {
+    for (plugin, said) in &grants::said(settings) {
         let mut named = BTreeSet::new();
-        for (key, value) in said.config.iter().filter(|(key, _)| key.ends_with("_url")) {
-            let Some((place, url)) = address(value.reveal()) else {
+        for (key, source) in said.config.iter().filter(|(key, _)| key.ends_with("_url")) {
+            // What cannot be read keeps the plugin from being loaded, and is told with that.
+            let Ok(value) = grants::value(source) else { continue };
+            let Some((place, url)) = address(&value) else {
                 // The value is not shown: it may hold a password.
                 let what = format!("{key} of {plugin} is no http:// or https:// address");
                 let remedy = format!("correct `{key}` in [plugins.{plugin}] config");
                 findings.push(Finding::problem(CHECK, what, remedy));
                 continue;
             };
-            let granted = said.http.contains(&place);
+            let granted = said.http_places().contains(&*place);
             named.insert(place.clone());
             let url = Some((key.clone(), url));
             sites.insert(Site { plugin: plugin.clone(), place, url, granted });
         }
-        for place in said.http.iter().filter(|place| !named.contains(*place)) {
-            let (plugin, place) = (plugin.clone(), place.clone());
+        for place in said.http_places().into_iter().filter(|place| !named.contains(*place)) {
+            let (plugin, place) = (plugin.clone(), place.to_owned());
             sites.insert(Site { plugin, place, url: None, granted: true });
         }
     }

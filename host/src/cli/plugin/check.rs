@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::{Value as Json, json};
 
-use super::{Answer, operator, shown};
+use super::{Answer, against, operator, shown};
 use crate::cli::flags;
 use crate::cli::plain::plain;
 use crate::plugin::{self, Checkup, Engine, EngineSettings, Severity};
@@ -16,16 +16,23 @@ const ABOUT: &str = "\
 Without settings everything that has to be granted is listed and nothing of it is a failure. With
 --settings, --grant-http, --config or a limit the files are held to what the operator says.
 
+With --against every change of the WIT is told, and whether it harms those who were built before:
+of a newer component the hosts that run the older one, of a newer folder of WIT the components
+that were built for the older one.
+
 Exit codes:
-  0  all files can be used
-  1  one cannot, or lacks a grant that the settings do not give";
+  0  all files can be used, and break nothing
+  1  one cannot, lacks a grant that the settings do not give, or breaks what was there before";
 
 #[derive(clap::Args)]
 #[command(after_help = ABOUT)]
 pub(super) struct Args {
-    /// Components, each named like its handler: heat_worker.wasm.
+    /// Components, each named like its handler: heat_worker.wasm. With --against folders of WIT, too.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Tell what changed since this component or folder of WIT.
+    #[arg(long, value_name = "OLD")]
+    against: Option<PathBuf>,
     /// Print JSON for machines.
     #[arg(long)]
     json: bool,
@@ -37,23 +44,36 @@ pub(super) async fn check(args: Args) -> Result<Answer> {
     let settings = operator(&args.settings.0)?;
     let alone = EngineSettings { instances_max: 1, ..EngineSettings::default() };
     let engine = Engine::new(&alone).context("cannot start the sandbox")?;
-    let mut checkups = Vec::new();
+    let old = args.against.as_deref().map(against::Old::read).transpose()?;
+    let (mut list, mut texts) = (Vec::new(), String::new());
+    let (mut worst, mut breaks) = (Severity::Ok, false);
     for file in &args.files {
-        checkups.push(plugin::check(&engine, file, settings.as_ref()).await);
+        let mut one = json!({"file": file.display().to_string()});
+        // Of WIT there is nothing to load.
+        if old.is_none() || !against::is_wit(file) {
+            let checkup = plugin::check(&engine, file, settings.as_ref()).await;
+            worst = worst.max(checkup.severity());
+            texts += &as_text(&checkup);
+            one = as_json(&checkup);
+        }
+        if let Some(old) = &old {
+            let comparison = old.compare(file);
+            breaks |= comparison.breaks();
+            texts += &comparison.text();
+            if let Some(fields) = one.as_object_mut() {
+                fields.insert("against".to_owned(), comparison.json());
+            }
+        }
+        list.push(one);
     }
-    let text = if args.json {
-        let list: Vec<_> = checkups.iter().map(as_json).collect();
-        format!("{:#}\n", Json::from(list))
-    } else {
-        checkups.iter().map(as_text).collect()
-    };
+    let text = if args.json { format!("{:#}\n", Json::from(list)) } else { texts };
     std::io::stdout().lock().write_all(text.as_bytes())?;
-    let worst = checkups.iter().map(Checkup::severity).max().unwrap_or(Severity::Ok);
-    Ok(match worst {
-        Severity::Failure => Answer::No,
-        Severity::Need if settings.is_some() => Answer::No,
-        Severity::Need | Severity::Ok => Answer::Yes,
-    })
+    let refused = match worst {
+        Severity::Failure => true,
+        Severity::Need => settings.is_some(),
+        Severity::Ok => false,
+    };
+    Ok(if refused || breaks { Answer::No } else { Answer::Yes })
 }
 
 fn verdict(severity: Severity) -> &'static str {

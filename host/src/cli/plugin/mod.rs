@@ -5,11 +5,14 @@ use std::path::Path;
 use anyhow::Result;
 use clap::Subcommand;
 
-use super::{Answer, flags, house, load};
+use super::{Answer, flags, grants, load};
 use crate::plugin::PluginSettings;
 
+mod against;
 mod check;
+mod componentize;
 mod inspect;
+mod new;
 mod outcome;
 mod rehearsal;
 mod run;
@@ -22,6 +25,12 @@ pub(super) struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Make a small project to begin a plugin from, in one of four languages.
+    New(new::Args),
+    /// Write the C bindings of a world.
+    Bindings(componentize::BindingsArgs),
+    /// Make a component of a core module, as compilers for C give it.
+    Componentize(componentize::Args),
     /// Look whether files can be used as plugins, and what has to be granted to them.
     Check(check::Args),
     /// Print what a file says of itself: handler, imports, tools, WIT.
@@ -32,6 +41,9 @@ enum Command {
 
 pub(super) async fn plugin(args: Args) -> Result<Answer> {
     match args.command {
+        Command::New(args) => new::new(&args),
+        Command::Bindings(args) => componentize::bindings(&args),
+        Command::Componentize(args) => componentize::componentize(&args),
         Command::Check(args) => check::check(args).await,
         Command::Inspect(args) => inspect::inspect(args).await,
         Command::Run(args) => run::run(args).await,
@@ -44,7 +56,7 @@ fn operator(named: &flags::Named) -> Result<Option<PluginSettings>> {
     if named.is_silent() {
         return Ok(None);
     }
-    Ok(Some(house::plugin_settings(&load::all(named)?)))
+    Ok(Some(grants::loading(&load::all(named)?)))
 }
 
 /// As messages name a file.

@@ -15,17 +15,6 @@ use crate::wire;
 
 /// Functions of a trap that are shown.
 const FRAMES_MAX: usize = 12;
-/// Functions that say nothing of the handler.
-const MACHINERY: [&str; 8] = [
-    "abort",
-    "core::panicking",
-    "panic_abort",
-    "rust_panic",
-    "std::panicking",
-    "std::process",
-    "std::sys",
-    "__rust",
-];
 const NO_LINES: &str =
     "the component has no line tables: built with them, a trap shows file and line";
 
@@ -196,11 +185,7 @@ fn missing(request: &str) -> String {
 
 /// Without the machinery of a panic, unless that is all there is.
 fn telling(frames: &[Frame]) -> Vec<&Frame> {
-    let is_machinery = |frame: &&Frame| {
-        let name = frame.function.as_str();
-        name.contains("__rust") || MACHINERY.iter().any(|known| name.starts_with(known))
-    };
-    let telling: Vec<_> = frames.iter().filter(|frame| !is_machinery(frame)).collect();
+    let telling: Vec<_> = frames.iter().filter(|frame| !frame.is_machinery()).collect();
     if telling.is_empty() { frames.iter().collect() } else { telling }
 }
 

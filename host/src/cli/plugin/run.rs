@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use super::outcome::{self, Form};
 use super::rehearsal::{Bounds, Rehearsal, write_private};
 use super::{Answer, shown};
-use crate::cli::{Misuse, flags, house, load, logging};
+use crate::cli::{Misuse, flags, grants, load, logging};
 use crate::domain::{HandlerName, Json, Recording, ResourceRef};
 use crate::plugin::{Found, Subject};
 use crate::settings::Settings;
@@ -150,7 +150,7 @@ pub(super) async fn run(args: Args) -> Result<Answer> {
 }
 
 async fn stage(args: &Args, settings: &Settings, file: &Path) -> Result<Rehearsal> {
-    let settings = house::plugin_settings(settings);
+    let settings = grants::loading(settings);
     let mut rehearsal = Rehearsal::of(file, settings, args.record.is_none()).await?;
     if let Some(path) = &args.answers {
         let answers = wire::read_answers(&read(path)?);

@@ -7,10 +7,10 @@ use tracing::{error, info};
 
 use super::{kind, short};
 use crate::admin::Meters;
-use crate::domain::{Fault, PluginStatus, Stage};
+use crate::domain::{Fault, PluginStatus, PluginWish, Stage};
 use crate::flow::clock;
-use crate::plugin::Found;
-use crate::trust::{Gate, Rules, Trust, Turn};
+use crate::plugin::{Found, Standing, Wish};
+use crate::rollout::{Gate, Rollout, Rules, Turn};
 
 /// One plugin's.
 pub(super) struct Post {
@@ -18,7 +18,7 @@ pub(super) struct Post {
     pub(super) present: Version,
     /// The way back, while there is one.
     pub(super) former: Option<Version>,
-    pub(super) trust: Trust,
+    pub(super) rollout: Rollout,
     /// Why the newest version of its file is not in service.
     pub(super) refused: Option<String>,
     /// The version that was taken out again; the same is not put in once more.
@@ -34,7 +34,7 @@ pub(super) struct Version {
 impl Post {
     pub(super) fn new(file: PathBuf, present: Version) -> Self {
         let (former, refused, rolled_back) = (None, None, None);
-        Self { file, present, former, trust: Trust::default(), refused, rolled_back }
+        Self { file, present, former, rollout: Rollout::default(), refused, rolled_back }
     }
 
     pub(super) fn replace(&mut self, rules: &Rules, version: Version) {
@@ -48,8 +48,8 @@ impl Post {
             return;
         }
         info!(plugin = version.plugin.name(), digest, former, "plugin is swapped");
-        let is_trusted = self.trust.on_trial().is_none();
-        let is_kept = self.trust.replace(rules, new);
+        let is_trusted = self.rollout.on_trial().is_none();
+        let is_kept = self.rollout.replace(rules, new);
         let before = std::mem::replace(&mut self.present, version);
         // The way back leads to the last one that was trusted.
         if is_trusted {
@@ -107,12 +107,12 @@ impl Post {
 
     pub(super) fn status(&self, name: &str, rules: &Rules) -> PluginStatus {
         let plugin = &self.present.plugin;
-        let stage = match (self.trust.on_trial(), self.trust.shares(rules)) {
+        let stage = match (self.rollout.on_trial(), self.rollout.shares(rules)) {
             (None, _) => Stage::Trusted,
             (Some(_), true) => Stage::Canary,
             (Some(_), false) => Stage::OnTrial,
         };
-        let paused_until_ms = match self.trust.gate(0) {
+        let paused_until_ms = match self.rollout.gate(0) {
             Gate::Closed { until_ms } => Some(until_ms),
             Gate::Open | Gate::One | Gate::Trying => None,
         };
@@ -127,6 +127,7 @@ impl Post {
             former: self.former.as_ref().map(|former| former.plugin.digest().to_owned()),
             paused_until_ms,
             refused: self.refused.clone(),
+            wishes: plugin.wishes().into_iter().map(told).collect(),
         }
     }
 }
@@ -134,5 +135,20 @@ impl Post {
 impl Version {
     pub(super) fn new(found: Found, since_ms: u64) -> Self {
         Self { plugin: Arc::new(found), since_ms }
+    }
+}
+
+fn told(wish: Wish) -> PluginWish {
+    let standing = match wish.standing {
+        Standing::Granted => "granted",
+        Standing::Refused => "refused",
+        Standing::Unset => "unset",
+        Standing::Unasked => "unasked",
+        Standing::Unclear => "unclear",
+    };
+    PluginWish {
+        asked: format!("{} {}", wish.kind, wish.asked),
+        standing: standing.to_owned(),
+        line: wish.line,
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{Roster, prober, worker};
 use crate::domain::Fault;
 use crate::plugin::{Found, Prober, Worker};
-use crate::trust::Ticket;
+use crate::rollout::Ticket;
 
 /// One call that is to be made, or is under way.
 pub(in crate::flow) struct Shift {

@@ -1,7 +1,7 @@
 //! `wasi:http`: only to granted hosts, over the connections that all guests share.
 
-use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,17 +10,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::Scheme;
 use http::{Request, Response};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::Semaphore;
 use tokio::time::Sleep;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use super::refusals::{Refusal, Refusals};
 use super::script::{self, Watch};
-use crate::http_client::{HttpClient, Limits, SendError};
-use crate::plugin::asked::not_granted;
+use crate::http_client::{self, Astray, Limits, Near, Reach, SendError};
+use crate::plugin::asked::{more, not_granted};
 use crate::plugin::call::Plugin;
 use crate::plugin::convert::line;
+use crate::plugin::grant::Missing;
+use crate::plugin::inject::{Next, Outgoing, Refused, target};
 use crate::plugin::witness::{Side, Witness};
 
 pub(super) type Sending = dyn Future<Output = Result<Sent, Error>> + Send;
@@ -32,6 +35,8 @@ const CHUNK_BYTES_MAX: usize = 64 << 10;
 const IN_FLIGHT_MAX: usize = 16;
 /// Bytes of a host's name; those of the DNS are not longer.
 const HOST_BYTES_MAX: u64 = 255;
+/// Bytes of a method that are told.
+const METHOD_BYTES_MAX: u64 = 32;
 
 /// Decides on every request of one call.
 pub(super) struct Gate {
@@ -40,28 +45,18 @@ pub(super) struct Gate {
     is_open: bool,
     requests_left: u64,
     in_flight: Arc<Semaphore>,
-    /// Kinds of refusals that were told: a stubborn guest does not fill the log.
-    told: BTreeSet<Refusal>,
-    untold: u64,
+    refusals: Arc<Refusals>,
     witness: Option<Arc<Witness>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Refusal {
-    Describing,
-    TooMany,
-    NotGranted,
-}
-
 impl Gate {
-    pub(super) fn open(plugin: &Arc<Plugin>) -> Self {
+    pub(super) fn new(plugin: &Arc<Plugin>, is_open: bool, refusals: &Arc<Refusals>) -> Self {
         Self {
             plugin: Arc::clone(plugin),
-            is_open: true,
+            is_open,
             requests_left: plugin.bounds.http_requests_max,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
-            told: BTreeSet::new(),
-            untold: 0,
+            refusals: Arc::clone(refusals),
             witness: None,
         }
     }
@@ -71,56 +66,43 @@ impl Gate {
         self.witness = Some(Arc::clone(witness));
     }
 
-    pub(super) fn closed(plugin: &Arc<Plugin>) -> Self {
-        Self { is_open: false, ..Self::open(plugin) }
-    }
-
-    fn admit(&mut self, request: &Request<WasiBody>) -> Result<(), Error> {
+    /// How far the request may go.
+    fn admit(&mut self, request: &Request<WasiBody>) -> Result<Reach, Error> {
         let left = self.requests_left.checked_sub(1);
         self.requests_left = left.unwrap_or_default();
-        let name = Arc::clone(&self.plugin.name);
         if left.is_none() {
             let max = self.plugin.bounds.http_requests_max;
-            self.refuse(Refusal::TooMany, || {
-                format!("{name} has sent {max} requests in one call (http_requests_max)")
+            self.refusals.tell(Refusal::TooMany, |stem| {
+                let remedy = more(stem, "http_requests_max");
+                format!("has sent {max} requests in one call (http_requests_max): {remedy}")
             });
             return Err(Error::ConnectionLimitReached);
         }
-        let uri = request.uri();
-        let host = uri.host().ok_or(Error::HttpRequestUriInvalid)?;
-        let usual = if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
-        let port = uri.port_u16().unwrap_or(usual);
+        let (scheme, host, port) = target(request.uri()).ok_or(Error::HttpRequestUriInvalid)?;
+        let method = request.method();
         // Only host and port are told: a path or query may hold a secret.
         let site = || format!("{}:{port}", line(host, HOST_BYTES_MAX));
         if !self.is_open {
-            self.refuse(Refusal::Describing, || {
-                format!("{name} asked for {} while it described itself", site())
+            self.refusals.tell(Refusal::Describing, |_| {
+                format!("asked for {} while it described itself", site())
             });
             return Err(Error::HttpRequestDenied);
         }
-        if self.plugin.grants.allows(host, port) {
-            return Ok(());
-        }
-        self.refuse(Refusal::NotGranted, || {
-            let site = site();
-            format!("{name} asked for {site}, {}", not_granted(&name, &site))
-        });
+        let missing = match self.plugin.grants.admit(&scheme, method, host, port) {
+            Ok(reach) => return Ok(reach),
+            Err(missing) => missing,
+        };
+        let (kind, wish) = match missing {
+            Missing::Host => (Refusal::NotGranted, site()),
+            Missing::Scheme => (Refusal::Scheme, format!("{scheme}://{}", site())),
+            Missing::Method => {
+                let method = line(method.as_str(), METHOD_BYTES_MAX);
+                (Refusal::Method, format!("{method} {}", site()))
+            }
+        };
+        self.refusals
+            .tell(kind, |stem| format!("asked for {wish}, {}", not_granted("http", stem, &wish)));
         Err(Error::HttpRequestDenied)
-    }
-
-    fn refuse(&mut self, kind: Refusal, why: impl FnOnce() -> String) {
-        if self.told.insert(kind) {
-            tracing::warn!(plugin = &*self.plugin.name, "{}", why());
-        } else {
-            self.untold += 1;
-        }
-    }
-
-    pub(super) fn finish(&self) {
-        if self.untold > 0 {
-            let untold = self.untold;
-            tracing::warn!(plugin = &*self.plugin.name, "… {untold} more requests refused");
-        }
     }
 }
 
@@ -150,18 +132,20 @@ impl WasiHttpHooks for Gate {
         }
         let admitted = self.admit(&request);
         let witness = self.witness.clone();
-        let client = self.plugin.engine.http().clone();
         let places = (Arc::clone(&self.in_flight), Arc::clone(self.plugin.engine.requests()));
-        let bytes_max = self.plugin.bounds.http_body_bytes_max;
-        let options = options.unwrap_or_default();
+        let sender = Sender {
+            plugin: Arc::clone(&self.plugin),
+            refusals: Arc::clone(&self.refusals),
+            options: options.unwrap_or_default(),
+        };
         Box::new(async move {
-            admitted?;
+            let reach = admitted?;
             // Held until the head of the answer is there: a body that nobody reads takes no place from others.
             let closed = |_| Error::ConnectionLimitReached;
             let _own = places.0.acquire_owned().await.map_err(closed)?;
             let _shared = places.1.acquire_owned().await.map_err(closed)?;
             let watch = witness.map(|witness| Watch::begin(&witness, &request));
-            let response = send(&client, request, options, bytes_max, watch).await?;
+            let response = sender.send(request, reach, watch).await?;
             Ok((response, done()))
         })
     }
@@ -171,37 +155,119 @@ fn done() -> Box<dyn Future<Output = Result<(), Error>> + Send> {
     Box::new(std::future::ready(Ok(())))
 }
 
-async fn send(
-    client: &HttpClient,
-    request: Request<WasiBody>,
+/// Sends one admitted request.
+struct Sender {
+    plugin: Arc<Plugin>,
+    refusals: Arc<Refusals>,
     options: RequestOptions,
-    bytes_max: u64,
-    watch: Option<Watch>,
-) -> Result<Response<WasiBody>, Error> {
-    let tap = |side, body| match &watch {
-        Some(watch) => watch.tap(side, body),
-        None => body,
-    };
-    let request = request.map(|body| {
-        let body = tap(Side::Request, body);
+}
+
+impl Sender {
+    /// What a watch sees is what the guest sent: nothing was put into it yet.
+    async fn send(
+        &self,
+        request: Request<WasiBody>,
+        reach: Reach,
+        watch: Option<Watch>,
+    ) -> Result<Response<WasiBody>, Error> {
+        let bytes_max = self.plugin.bounds.http_body_bytes_max;
+        let tap = |side, body| match &watch {
+            Some(watch) => watch.tap(side, body),
+            None => body,
+        };
+        let request = request.map(|body| tap(Side::Request, body));
+        let response = self.sent(request, reach).await.inspect_err(|why| {
+            watch.iter().for_each(|watch| watch.failed(why));
+        })?;
+        let response = response.map(|body| {
+            let (body, pause) = (Received(body), self.options.between_bytes_timeout);
+            let over = too_much_received;
+            let body = Bounded { body, left: bytes_max, over, pause, wait: None };
+            tap(Side::Answer, body.boxed_unsync())
+        });
+        watch.iter().for_each(|watch| watch.answered(&response));
+        Ok(response)
+    }
+
+    /// Sends it once, or twice if an injection asks for that.
+    async fn sent(
+        &self,
+        request: Request<WasiBody>,
+        reach: Reach,
+    ) -> Result<Response<Incoming>, Error> {
+        let bytes_max = self.plugin.bounds.http_body_bytes_max;
+        let (parts, body) = request.into_parts();
         let body = Bounded { body, left: bytes_max, over: too_much_sent, pause: None, wait: None };
-        body.map_err(Into::into).boxed_unsync()
-    });
-    let limits =
-        Limits { connect: options.connect_timeout, first_byte: options.first_byte_timeout };
-    let response = client.send(request, limits).await.map_err(|why| {
-        let why = send_error(&why);
-        watch.iter().for_each(|watch| watch.failed(&why));
-        why
-    })?;
-    let response = response.map(|body| {
-        let body = Received(body);
-        let pause = options.between_bytes_timeout;
-        let over = too_much_received;
-        tap(Side::Answer, Bounded { body, left: bytes_max, over, pause, wait: None }.boxed_unsync())
-    });
-    watch.iter().for_each(|watch| watch.answered(&response));
-    Ok(response)
+        let mut outgoing = Outgoing { parts, reach, sent: 0 };
+        let repeats = self.plugin.grants.injections.iter().any(|one| one.may_repeat(&outgoing));
+        if !repeats {
+            return Ok(self.once(&outgoing, body.map_err(Into::into).boxed_unsync()).await?.0);
+        }
+        let kept = body.collect().await?.to_bytes();
+        let whole = || Full::new(kept.clone()).map_err(|never| match never {}).boxed_unsync();
+        match self.once(&outgoing, whole()).await? {
+            (response, Next::Deliver) => Ok(response),
+            (answer, Next::Again) => {
+                drop(answer);
+                outgoing.sent = 1;
+                Ok(self.once(&outgoing, whole()).await?.0)
+            }
+        }
+    }
+
+    /// Sends it as the injections want it, and asks them what to do with the answer.
+    async fn once(
+        &self,
+        asked: &Outgoing,
+        body: http_client::Body,
+    ) -> Result<(Response<Incoming>, Next), Error> {
+        let grants = &self.plugin.grants;
+        let mut outgoing = asked.clone();
+        for injection in &grants.injections {
+            injection.prepare(&mut outgoing).await.map_err(|Refused(why)| {
+                self.refusals.tell(Refusal::Injection, |stem| {
+                    format!("{why} under [plugins.{stem}] in stokehold.toml")
+                });
+                Error::HttpRequestDenied
+            })?;
+        }
+        let client = grants.client.as_ref().unwrap_or(self.plugin.engine.http());
+        let Outgoing { parts, reach, .. } = outgoing;
+        let limits = Limits {
+            connect: self.options.connect_timeout,
+            first_byte: self.options.first_byte_timeout,
+        };
+        let request = Request::from_parts(parts, body);
+        let response = client.send_within(reach, request, limits).await;
+        let response = response.map_err(|why| self.send_error(asked, &why))?;
+        let (mut head, body) = response.into_parts();
+        let mut next = Next::Deliver;
+        for injection in &grants.injections {
+            if injection.answered(asked, &mut head).await == Next::Again {
+                next = Next::Again;
+            }
+        }
+        Ok((Response::from_parts(head, body), next))
+    }
+
+    fn send_error(&self, asked: &Outgoing, why: &SendError) -> Error {
+        let SendError::Client(client) = why else { return send_error(why) };
+        let Some(astray) = source::<Astray>(client) else { return send_error(why) };
+        let (_, host, port) = asked.target().unwrap_or((Scheme::HTTPS, "", 0));
+        let site = format!("{}:{port}", line(host, HOST_BYTES_MAX));
+        self.refusals.tell(Refusal::Astray, |stem| {
+            let remedy = match (astray.near, astray.ip) {
+                (Near::Loopback, _) => format!("write \"{site} local\""),
+                (_, IpAddr::V4(ip)) => format!("grant the address itself, \"{ip}:{port}\","),
+                (_, IpAddr::V6(ip)) => format!("grant the address itself, \"[{ip}]:{port}\","),
+            };
+            format!(
+                "asked for {site}, but {astray}: if that is meant, {remedy} in http under \
+                 [plugins.{stem}] in stokehold.toml"
+            )
+        });
+        Error::DestinationIpProhibited
+    }
 }
 
 fn too_much_sent() -> Error {

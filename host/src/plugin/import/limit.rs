@@ -3,17 +3,27 @@
 use wasmtime::ResourceLimiter;
 
 use crate::plugin::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
+use crate::plugin::grant::Bounds;
 
 /// Says yes or no to growth and remembers a no.
 pub(crate) struct Limiter {
     memory_bytes_max: u64,
     memory_bytes: u64,
+    table_elements_max: u64,
+    modules_max: usize,
     denied: bool,
 }
 
 impl Limiter {
-    pub(super) fn new(memory_bytes_max: u64) -> Self {
-        Self { memory_bytes_max, memory_bytes: 0, denied: false }
+    pub(super) fn new(bounds: &Bounds) -> Self {
+        let modules = usize::try_from(bounds.modules_max).unwrap_or(usize::MAX);
+        Self {
+            memory_bytes_max: bounds.memory_bytes_max,
+            memory_bytes: 0,
+            table_elements_max: bounds.table_elements_max.min(TABLE_ELEMENTS_MAX as u64),
+            modules_max: modules.min(CORE_INSTANCES_MAX as usize),
+            denied: false,
+        }
     }
 
     /// Bytes of memory that the guest has; a memory never shrinks.
@@ -49,11 +59,11 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS_MAX)
+        Ok(desired as u64 <= self.table_elements_max)
     }
 
     fn instances(&self) -> usize {
-        CORE_INSTANCES_MAX as usize
+        self.modules_max
     }
 
     fn tables(&self) -> usize {

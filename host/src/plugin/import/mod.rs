@@ -1,6 +1,7 @@
 //! What a guest can reach while it is called: one file per import of the contract, and a narrow part of WASI.
 //!
-//! Files and environment are linked because standard libraries import them, and empty. Sockets are not linked.
+//! Files, environment and sockets are linked because standard libraries and interpreters import them unasked. The
+//! former two are empty, and no socket reaches an address that was not granted.
 
 mod config;
 mod http;
@@ -9,7 +10,9 @@ mod log;
 mod monitor;
 mod output;
 mod params;
+mod refusals;
 mod script;
+mod sockets;
 mod stack_output;
 mod state;
 
@@ -20,6 +23,7 @@ use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
 use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi::sockets::WasiSocketsView as _;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -27,6 +31,8 @@ use self::http::Gate;
 use self::limit::Limiter;
 use self::log::LogBudget;
 use self::output::Output;
+use self::refusals::Refusals;
+use self::sockets::{NamesView, Wire};
 use super::bindings::{self, types};
 use super::call::{Lookup, Plugin};
 use super::witness::Witness;
@@ -57,6 +63,8 @@ pub(crate) struct Guest {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     gate: Gate,
+    wire: Arc<Wire>,
+    refusals: Arc<Refusals>,
     witness: Option<Arc<Witness>>,
 }
 
@@ -86,28 +94,29 @@ impl Guest {
     /// A guest that works on a job.
     pub(crate) fn working(plugin: &Arc<Plugin>, work: Work) -> Self {
         let job = Some(work.posted.job.id.to_string());
-        Self { work: Some(work), ..Self::new(plugin, Gate::open(plugin), job) }
+        Self { work: Some(work), ..Self::new(plugin, true, job) }
     }
 
     /// A guest that probes: no job, but the network.
     pub(crate) fn probing(plugin: &Arc<Plugin>) -> Self {
-        Self::new(plugin, Gate::open(plugin), None)
+        Self::new(plugin, true, None)
     }
 
     /// A guest that says what it is: no job, no network.
     pub(crate) fn described(plugin: &Arc<Plugin>) -> Self {
-        Self::new(plugin, Gate::closed(plugin), None)
+        Self::new(plugin, false, None)
     }
 
-    fn new(plugin: &Arc<Plugin>, gate: Gate, job: Option<String>) -> Self {
+    fn new(plugin: &Arc<Plugin>, has_network: bool, job: Option<String>) -> Self {
         let bounds = &plugin.bounds;
         let output = Output::new(&plugin.name, bounds);
+        let refusals = Refusals::new(&plugin.name);
+        let wire = Wire::new(plugin, has_network, &refusals);
         let mut wasi = WasiCtx::builder();
         wasi.stdout(output.stream("stdout"))
             .stderr(output.stream("stderr"))
-            .allow_tcp(false)
-            .allow_udp(false)
             .max_random_size(RANDOM_BYTES_MAX);
+        wire.guard(&mut wasi);
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
         let mut http = WasiHttpCtx::new();
@@ -115,13 +124,15 @@ impl Guest {
         Self {
             work: None,
             breach: None,
-            limiter: Limiter::new(bounds.memory_bytes_max),
+            limiter: Limiter::new(bounds),
             log: LogBudget::new(bounds, job),
             output,
             table,
             wasi: wasi.build(),
             http,
-            gate,
+            gate: Gate::new(plugin, has_network, &refusals),
+            wire,
+            refusals,
             witness: None,
             plugin: Arc::clone(plugin),
         }
@@ -155,9 +166,14 @@ impl Guest {
     /// Ends the call: what was left unsaid is logged, and what was reported handed out.
     pub(crate) fn finish(self) -> Report {
         self.output.finish();
-        self.gate.finish();
+        self.refusals.finish();
         self.log.finish(&self.plugin.name);
         self.work.map(|work| work.report).unwrap_or_default()
+    }
+
+    fn names(&mut self) -> NamesView<'_> {
+        let wire = Arc::clone(&self.wire);
+        NamesView { sockets: self.sockets(), wire }
     }
 
     /// The job, for an import that is of no use without one.
@@ -242,5 +258,5 @@ fn wasi(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, Guest::cli)?;
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, Guest::filesystem)?;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, Guest::filesystem)?;
-    Ok(())
+    sockets::link(l)
 }

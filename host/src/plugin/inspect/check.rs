@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use super::{Inspection, Offer, inspect};
 use crate::domain::UpdateStyle;
-use crate::plugin::cache::Cache;
+use crate::plugin::cache::{Cache, hex};
 use crate::plugin::convert::{Described, line};
 use crate::plugin::engine::Engine;
 use crate::plugin::grant::PluginSettings;
 use crate::plugin::load::{Candidate, Found, check_format, check_name, read};
+use crate::plugin::provenance;
 
 /// Granted where nothing was, so that a plugin can be linked and asked what it wants. It describes itself only, and
 /// whoever describes itself has no network.
@@ -35,7 +38,7 @@ pub enum Severity {
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What was looked at: `file`, `world`, `imports`, `describe`, `grants`, `limits`.
+    /// What was looked at: `file`, `origin`, `world`, `imports`, `describe`, `grants`, `limits`.
     pub check: &'static str,
     /// How it is.
     pub severity: Severity,
@@ -100,6 +103,13 @@ pub async fn check(engine: &Engine, file: &Path, settings: Option<&PluginSetting
             return checkup;
         }
     };
+    let digest = hex(&Sha256::digest(&bytes));
+    if let Some(settings) = settings {
+        match provenance::check(&settings.trust, file, &bytes, &digest) {
+            Ok(trust) => checkup.add("origin", Severity::Ok, trust.to_string()),
+            Err(why) => checkup.add("origin", Severity::Failure, why),
+        }
+    }
     let inspection = match inspect(&bytes) {
         Ok(inspection) => inspection,
         Err(why) => {
@@ -107,7 +117,7 @@ pub async fn check(engine: &Engine, file: &Path, settings: Option<&PluginSetting
             return checkup;
         }
     };
-    let (bytes, digest) = (inspection.bytes, &inspection.digest);
+    let bytes = inspection.bytes;
     checkup.add("file", Severity::Ok, format!("{bytes} bytes, SHA-256 {digest}"));
     look(&mut checkup, &inspection);
     let is_sound = inspection.flaws.is_empty();

@@ -36,6 +36,11 @@ const CONTRACT: [(&str, &str); 10] = texts!(
     "worlds.wit"
 );
 
+/// All files of the contract's folder: their names in it, and their texts.
+pub(crate) fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    DEPENDENCIES.into_iter().chain(CONTRACT)
+}
+
 /// Interface without its version → the names of its functions.
 pub(super) type Interfaces = BTreeMap<String, BTreeSet<String>>;
 

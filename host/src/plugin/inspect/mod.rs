@@ -7,6 +7,7 @@ mod offers;
 mod read;
 
 pub use check::{About, Checkup, Finding, Severity, check};
+pub(crate) use contract::files as contract_files;
 pub use read::inspect;
 
 /// What a component is for.

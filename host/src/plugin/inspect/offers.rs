@@ -16,8 +16,8 @@ const WASI_TRACK: &str = "0.2";
 const SHARED: [&str; 3] = ["types", "config", "log"];
 const FOR_HANDLERS: [&str; 4] = ["params", "stack-output", "state", "monitor"];
 
-/// What is linked for everybody: harmless, or empty as files and environment are.
-const WASI: [(&str, &[&str]); 5] = [
+/// What is linked for everybody: harmless, empty as files and environment are, or denied as sockets are.
+const WASI: [(&str, &[&str]); 6] = [
     ("wasi:io", &["error", "poll", "streams"]),
     ("wasi:clocks", &["monotonic-clock", "wall-clock"]),
     ("wasi:random", &["random", "insecure", "insecure-seed"]),
@@ -37,6 +37,18 @@ const WASI: [(&str, &[&str]); 5] = [
         ],
     ),
     ("wasi:filesystem", &["types", "preopens"]),
+    (
+        "wasi:sockets",
+        &[
+            "network",
+            "instance-network",
+            "tcp",
+            "tcp-create-socket",
+            "udp",
+            "udp-create-socket",
+            "ip-name-lookup",
+        ],
+    ),
 ];
 
 /// What is linked where it was granted: package, interfaces, kind of grant.
@@ -129,9 +141,6 @@ fn offered(name: &Name<'_>, kind: Option<Kind>) -> Result<Offer, String> {
 
 /// Why nobody has it, and what is meant perhaps.
 fn unknown(name: &Name<'_>) -> String {
-    if name.package == "wasi:sockets" {
-        return "which no plugin is granted: use wasi:http and a grant for it".to_owned();
-    }
     let bare = format!("{}/{}", name.package, name.interface);
     let all = all();
     let near = nearest(&bare, all.iter().map(String::as_str).filter(|known| **known != bare));
@@ -177,6 +186,7 @@ mod tests {
             ("stokehold:worker/types@0.1.3", Offer::Host),
             ("wasi:io/streams@0.2.0", Offer::Host),
             ("wasi:cli/stdin@0.2.12", Offer::Host),
+            ("wasi:sockets/tcp@0.2.9", Offer::Host),
             ("wasi:http/outgoing-handler@0.2.3", Offer::Grant("http")),
         ] {
             assert_eq!(judge(name, &[], Some(Kind::Handler)), offer, "{name}");

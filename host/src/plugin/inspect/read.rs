@@ -40,7 +40,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, String> {
         super::Offer::Missing(why) => Some(line(why, TEXT_BYTES_MAX)),
         _ => None,
     }));
-    let made = producers(bytes);
+    let made = producers(bytes).with_inferred();
     Ok(Inspection {
         bytes: bytes.len() as u64,
         digest: hex(&Sha256::digest(bytes)),
@@ -173,6 +173,26 @@ struct Made {
     languages: BTreeSet<String>,
     tools: BTreeSet<String>,
     has_lines: bool,
+}
+
+impl Made {
+    /// Stripped components do not tell their language any more, but their tools do.
+    fn with_inferred(mut self) -> Self {
+        const SPEAK: [(&str, &str); 5] = [
+            ("componentize-py", "Python"),
+            ("componentize-js", "JavaScript"),
+            ("jco", "JavaScript"),
+            ("wit-bindgen-rust", "Rust"),
+            ("wit-bindgen-go", "Go"),
+        ];
+        let uses = |tool: &str| self.tools.iter().any(|known| known.starts_with(tool));
+        if let Some((_, language)) = SPEAK.into_iter().find(|(tool, _)| uses(tool))
+            && !self.languages.iter().any(|known| known.starts_with(language))
+        {
+            self.languages.insert(language.to_owned());
+        }
+        self
+    }
 }
 
 /// What the sections of tools say; a broken one says nothing.

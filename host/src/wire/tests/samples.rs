@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::domain::{
     Action, Alias, Applied, Base, Content, Entry, Fields, Handler, HandlerName, Job, Json,
-    OnFailure, Output, Param, ParamValue, PluginFault, PluginKind, PluginStatus, Posted, Presence,
-    ProberKinds, Registration, Resource, ResourceRef, Schema, Schemas, Stack, Stage, State, Step,
-    Target, TemplateId, UpdateStyle, Version,
+    OnFailure, Output, Param, ParamValue, PluginFault, PluginKind, PluginStatus, PluginWish,
+    Posted, Presence, ProberKinds, Registration, Resource, ResourceRef, Schema, Schemas, Stack,
+    Stage, State, Step, Target, TemplateId, UpdateStyle, Version,
 };
 
 pub fn schemas() -> Schemas {
@@ -163,6 +163,11 @@ pub fn written() -> Vec<(Entry, Content)> {
                 former: Some("cd34".into()),
                 paused_until_ms: Some(12),
                 refused: Some("is empty".into()),
+                wishes: vec![PluginWish {
+                    asked: "http heat:8004".into(),
+                    standing: "refused".into(),
+                    line: Some("http = [\"heat:8004\"]".into()),
+                }],
             },
             PluginStatus {
                 name: "http".into(),
@@ -175,6 +180,7 @@ pub fn written() -> Vec<(Entry, Content)> {
                 former: None,
                 paused_until_ms: None,
                 refused: None,
+                wishes: Vec::new(),
             },
         ],
         faults: vec![PluginFault { file: "x.wasm".into(), reason: "no component".into() }],

@@ -199,10 +199,17 @@ fn what_is_not_set_is_named() {
             .setting("keystone_project", "admin");
         check(&host.setting(key, "http://me:hidden@heat/v1"), &words);
     }
-    check(
-        &host().setting("report_orchestration_state", "yes"),
-        "setting report_orchestration_state of heat_worker is \"yes\": it wants true or false",
-    );
+    for (key, value, wanted) in [
+        ("poll_ms_max", "999", "milliseconds, 1000 (poll_ms) or more"),
+        ("timeout_mins", "1441", "minutes, 1440 or fewer"),
+        ("timeout_margin_mins", "-1", "minutes, 1440 or fewer"),
+        ("rollback", "yes", "true or false"),
+        ("report_style", "2019", "2017 or 2018"),
+        ("report_orchestration_state", "yes", "true or false"),
+    ] {
+        let words = format!("setting {key} of heat_worker is {value:?}: it wants {wanted}");
+        check(&host().setting(key, value), &words);
+    }
     check(
         &host().setting("keystone_url", "http://keystone/v3"),
         "setting keystone_user of heat_worker is missing: keystone_url is set and needs it",

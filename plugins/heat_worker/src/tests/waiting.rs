@@ -110,3 +110,88 @@ fn short_polls_do_not_shorten_the_wait_for_what_was_asked() {
     // The question, 500 looks 10 ms apart, the one that gives up, the next question.
     assert_eq!(looks, 503);
 }
+
+/// The pauses between the looks at a stack that is created for so many seconds.
+fn pauses(host: ScriptedHost, seconds: u64) -> Vec<u64> {
+    let made = Cell::new(false);
+    let host = host.network(move |request| {
+        if request.method == Method::Post {
+            made.set(true);
+            return created();
+        }
+        if made.get() { stack("CREATE_IN_PROGRESS", None) } else { missing() }
+    });
+    let (mut checkpoint, mut waited_ms, mut pauses) = (None, 0, Vec::new());
+    while waited_ms < seconds * 1000 {
+        match HeatWorker::handle(&host, &a_job(Action::Create), checkpoint).unwrap() {
+            Next::Completed => panic!("the stack does not end"),
+            Next::Pending { checkpoint: next, after_ms } => {
+                checkpoint = Some(next);
+                host.pass_ms(after_ms);
+                waited_ms += after_ms;
+                pauses.push(after_ms);
+            }
+        }
+    }
+    let seen = host.finish();
+    let looks = seen.requests.iter().filter(|request| request.method == Method::Get);
+    assert!(looks.clone().all(|look| look.url.ends_with("?resolve_outputs=false")));
+    pauses
+}
+
+#[test]
+fn looks_are_quick_at_first_then_slower_and_bounded() {
+    let default = ScriptedHost::new().setting("heat_url", "http://heat/v1");
+    let pauses_a = pauses(default, 600);
+    assert_eq!(pauses_a[..8], [500; 8]);
+    assert!(pauses_a.is_sorted(), "{pauses_a:?}");
+    assert_eq!(pauses_a.last(), Some(&10_000));
+    // 500 ms apart throughout they would be 1200.
+    assert!(pauses_a.len() < 100, "{} looks in ten minutes", pauses_a.len());
+    let set = host().setting("poll_ms_max", "2000");
+    let pauses_b = pauses(set, 60);
+    assert_eq!((pauses_b.first(), pauses_b.last()), (Some(&1000), Some(&2000)));
+}
+
+#[test]
+fn a_first_pause_above_the_usual_longest_is_taken_as_it_is() {
+    assert_eq!(pauses(host().setting("poll_ms", "30000"), 60), [30_000, 30_000]);
+}
+
+#[test]
+fn the_time_of_a_stack_and_the_margin_beyond_it_are_settings() {
+    let cases = [
+        (None, [("timeout_mins", "20"), ("timeout_margin_mins", "3")], 20, 23),
+        (Some("6"), [("timeout_mins", "20"), ("timeout_margin_mins", "0")], 6, 6),
+    ];
+    for (param, settings, told, bound) in cases {
+        let made = Rc::new(Cell::new(Json::Null));
+        let body = Rc::clone(&made);
+        let mut host = host().network(move |request| match request.method {
+            Method::Put => {
+                body.set(serde_json::from_slice(&request.body).unwrap());
+                answer(202, json!({}))
+            }
+            _ => stack(
+                if body_is_set(&body) { "UPDATE_IN_PROGRESS" } else { "CREATE_COMPLETE" },
+                None,
+            ),
+        });
+        for (key, value) in settings {
+            host = host.setting(key, value);
+        }
+        if let Some(param) = param {
+            host = host.param("heat_timeout", param);
+        }
+        let (after, failure) = minutes_to_failure(&host, &a_job(Action::Modify));
+        assert_eq!((after, failure), (bound + 1, still("UPDATE_IN_PROGRESS", bound)));
+        assert_eq!(made.take()["timeout_mins"], told);
+    }
+}
+
+fn body_is_set(body: &Cell<Json>) -> bool {
+    let value = body.take();
+    let is_set = !value.is_null();
+    body.set(value);
+    is_set
+}

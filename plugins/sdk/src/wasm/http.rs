@@ -81,6 +81,7 @@ fn authority(url: &str) -> &str {
 fn method(method: Method) -> WasiMethod {
     match method {
         Method::Get => WasiMethod::Get,
+        Method::Head => WasiMethod::Head,
         Method::Post => WasiMethod::Post,
         Method::Put => WasiMethod::Put,
         Method::Patch => WasiMethod::Patch,

@@ -12,7 +12,7 @@ pub use exports::{ExportedProber, ExportedWorker};
 #[allow(unsafe_code, missing_docs, unused, clippy::all, clippy::pedantic)]
 pub mod worker {
     wit_bindgen::generate!({
-        path: "../../wit/worker@0.1.0",
+        path: "wit",
         world: "worker",
         pub_export_macro: true,
         with: {
@@ -30,7 +30,7 @@ pub mod worker {
 #[allow(unsafe_code, missing_docs, unused, clippy::all, clippy::pedantic)]
 pub mod watcher {
     wit_bindgen::generate!({
-        path: "../../wit/worker@0.1.0",
+        path: "wit",
         world: "watcher",
         pub_export_macro: true,
         with: {

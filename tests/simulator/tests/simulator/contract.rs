@@ -40,15 +40,13 @@ struct RealHeat {
 
 impl RealHeat {
     fn start(venv: &Path) -> (String, Self) {
-        let serve = super::session::recordings().join("serve.py");
-        assert!(serve.exists(), "STOKEHOLD_HEAT_VENV is given, but {} is not", serve.display());
+        let serve = Path::new(env!("CARGO_MANIFEST_DIR")).join("../heat/serve.py");
         let directory = tempfile::tempdir().unwrap();
-        // The server wants a port number; it is free a moment before it is taken.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut process = Command::new(venv.join("bin/python"))
             .arg(serve)
-            .args(["--port", &port.to_string(), "--dir"])
+            .arg("--dir")
             .arg(directory.path())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

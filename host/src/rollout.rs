@@ -104,7 +104,7 @@ pub struct Ticket {
 
 /// How far one plugin is trusted.
 #[derive(Clone, Debug, Default)]
-pub struct Trust {
+pub struct Rollout {
     /// Good calls of the new version, while it is on trial.
     trial: Option<Trial>,
     /// Faults in a row.
@@ -129,7 +129,7 @@ struct Pause {
     tries: bool,
 }
 
-impl Trust {
+impl Rollout {
     /// Another version takes over. It has no former one to go back to if it is the first; a pause ends, as a new
     /// version is the remedy. Answers whether the former one has to be kept.
     pub fn replace(&mut self, rules: &Rules, digest: &str) -> bool {

@@ -1,0 +1,9 @@
+//! A third handler joins a workflow after `heat_worker`: `examples/dns_worker`, without a change of the host.
+
+use anyhow::Result;
+use stokehold_tests::{dns_life, guests};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_third_handler_joins_after_heat_worker_without_a_change_of_the_host() -> Result<()> {
+    dns_life::live("dns_worker", &guests::build("dns_worker")).await
+}
