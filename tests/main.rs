@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod authoring;
 mod contract;
 mod dns;
 mod heat;
 mod hostile;
 mod hosts;
 mod kill;
+mod monitoring;
 mod process;
 mod replay;
 mod sandbox;

@@ -16,7 +16,7 @@ mod tests;
 mod value;
 
 pub use plugins::{Injected, Plugin, Source, own_file};
-pub use value::{LogFormat, SchemaSource, Secret, StorePlace};
+pub use value::{LogFormat, MonitorOut, SchemaSource, Secret, StorePlace};
 
 use value::Setting;
 
@@ -141,10 +141,20 @@ settings! {
     cache: PathBuf = "./stokehold-cache", Form::Text;
     /// SHA-256 digests of the plugins that may be loaded: a file as `sha256sum` writes it, or digests with commas.
     /// Empty: any plugin.
-    plugin_digests: Option<String> = "", Form::Text;
+    trusted_digests: Option<String> = "", Form::Text;
     /// Public keys of minisign, as files or in base64, with commas. A plugin then needs `<name>.wasm.minisig` beside
     /// it, made with one of them. Empty: no signature is asked for.
-    plugin_keys: Option<String> = "", Form::Text;
+    trusted_keys: Option<String> = "", Form::Text;
+    /// Plugins whose calls are recorded for `stokehold job replay`, with commas; `*` is all. Empty: none.
+    record_calls: Option<String> = "", Form::Text;
+    /// Folder for recorded calls; private, may be removed at any time.
+    recordings: PathBuf = "./stokehold-recordings", Form::Text;
+    /// Recorded calls that are kept, the newest ones.
+    recordings_max: u64 = "1000", Form::Number(1, 1_000_000);
+    /// Bytes of all recorded calls together.
+    recordings_bytes_max: u64 = "268435456", Form::Number(1, 1 << 40);
+    /// Bytes of bodies of requests and answers that are recorded of one call.
+    recording_bytes_max: u64 = "4194304", Form::Number(0, 1 << 30);
     /// Gohan's schemas: a file, or the address of Gohan. Empty: those an earlier run stored.
     schemas: Option<SchemaSource> = "", Form::Text;
     /// Token for Gohan, sent as `X-Auth-Token` when the schemas are fetched.
@@ -189,10 +199,21 @@ settings! {
     log_line_bytes_max: u64 = "4096", Form::Number(16, 1 << 20);
     /// Bytes kept of what one call of a plugin writes to its standard output, and as many of its standard error.
     stdout_bytes_max: u64 = "65536", Form::Number(1, 1 << 30);
-    /// Pause between two probes of a target that asks for no other.
+    /// Time from one probe of a target to the next, where it asks for no other.
     probe_interval_ms: u64 = "60000", Form::Number(100, DAY_MS);
+    /// Time over which the first probes of new targets are spread.
+    probe_spread_ms_max: u64 = "5000", Form::Number(0, DAY_MS);
+    /// Equal probes in a row after which a change of status counts; the first status counts at once.
+    probe_confirmations: u32 = "2", Form::Number(1, 100);
+    /// Pause before a change of status is looked at again.
+    probe_confirm_ms: u64 = "1000", Form::Number(100, DAY_MS);
     /// Probes at the same time on this host.
     probes_max: usize = "32", Form::Number(1, 4096);
+    /// Who watches what is registered, if not this host's probers: a Kafka, as `kafka://a:9092,b:9092`. The same on
+    /// all hosts.
+    monitor_out: Option<MonitorOut> = "", Form::Text;
+    /// Time that telling a Kafka may take; a job whose registration could not be told is tried again.
+    kafka_timeout_ms: u64 = "10000", Form::Number(100, 600_000);
     /// Time after which a silent host is taken for dead and its jobs go to others.
     lease_ms: u64 = "10000", Form::Number(1000, DAY_MS);
     /// Time that running calls get to end when the host is asked to.

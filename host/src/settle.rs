@@ -8,6 +8,7 @@ mod claim;
 mod report;
 
 pub use claim::{claim, release, reported_before};
+pub use report::announced;
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,31 @@
-//! A plugin directory with good and bad plugins: the bad ones are named, the good ones work.
+//! A plugin directory with good and bad plugins: the bad ones are named, the good ones work. `siege` does every hostile
+//! act to a running host; each has a test of its own, from both sides of its bound:
+//!
+//! | what a stranger may try | where it is shown |
+//! | --- | --- |
+//! | endless loop, sleep | `sandbox/bounds.rs`: `a_guest_that_loops_for_ever_…`, `a_guest_that_sleeps_…` |
+//! | endless loop inside the host's own work | `sandbox/limits.rs`: `a_guest_that_keeps_the_host_busy_…` |
+//! | a host call that hangs | `sandbox/bounds.rs`: `a_host_call_that_hangs_…` |
+//! | memory bomb | `sandbox/bounds.rs`: `memory_is_bounded_…`, `a_guest_that_starts_with_too_much_memory_…` |
+//! | table bomb, too many modules | `sandbox/limits.rs`: `a_table_grows_…`, `the_modules_…`; `sandbox/broken.rs` |
+//! | deep recursion | `sandbox/bounds.rs`: `recursion_without_end_is_a_trap` |
+//! | log flood | `sandbox/bounds.rs`: `logged_lines_are_bounded_…`, `standard_output_…` |
+//! | result of 100 MB | `sandbox/limits.rs`: `a_result_of_a_hundred_megabytes_…` |
+//! | checkpoint of 10 MB | `sandbox/limits.rs`: `a_checkpoint_is_as_long_as_it_may_be_…` |
+//! | not UTF-8 | `sandbox/limits.rs`: `text_that_is_not_utf_8_…` |
+//! | not JSON | `sandbox/bounds.rs`: `malformed_json_is_a_breach_…` |
+//! | reports for others, names with slashes and `..` | `sandbox/limits.rs`: `names_with_slashes_…`; `siege` |
+//! | a refused host, method, scheme | `sandbox/network.rs`: `a_host_that_was_not_granted_…`; `sandbox/rules.rs` |
+//! | redirect to a refused host | `sandbox/rules.rs`: `a_redirect_is_an_answer_…` |
+//! | the metadata address | `sandbox/rules.rs`: `the_metadata_address_…` |
+//! | a name that leads to this machine | `sandbox/rules.rs`: `a_name_that_leads_to_this_machine_…` |
+//! | slow-loris body | `sandbox/rules.rs`: `a_body_that_drips_for_ever_…` |
+//! | datagrams and connections to others | `sandbox/sockets.rs` |
+//! | a secret for itself or for others | `sandbox/secrets.rs` |
+//! | trap in every export | `sandbox/limits.rs`: `a_trap_in_any_export_…`; `sandbox/broken.rs`, `sandbox/work.rs` |
+//! | more calls than places | `sandbox/limits.rs`: `calls_of_one_plugin_…`; `sandbox/bounds.rs` |
+
+mod siege;
 
 use std::fs;
 use std::process::{Child, Stdio};

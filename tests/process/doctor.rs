@@ -111,9 +111,9 @@ async fn the_doctor_is_content_with_a_world_that_is_well() -> Result<()> {
         ("clock", "ahead of this machine's clock"),
         ("schemas", "types are known from the file "),
         ("plugins", "handler heat_worker can be loaded"),
-        ("plugins", "prober http_prober can be loaded, for "),
+        ("plugins", "prober contrail_prober can be loaded, for "),
         ("network", "the heat_url of heat_worker, answers ("),
-        ("network", "the analytics_url of http_prober, answers ("),
+        ("network", "the analytics_url of contrail_prober, answers ("),
     ] {
         checkup.has(check, "ok", what)?;
     }

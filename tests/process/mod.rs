@@ -175,7 +175,7 @@ async fn the_commands_do_what_they_say_beside_a_host() -> Result<()> {
     let change: Json = serde_json::from_str(all.trim())?;
     ensure!(change["key"] == "/state/v2.0/networks/n1", "{change}");
     let status = told(&world, &["status"])?;
-    for words in ["heat_worker, monitoring_worker", "http_prober", "no open jobs"] {
+    for words in ["heat_worker, monitoring_worker", "contrail_prober", "no open jobs"] {
         ensure!(status.contains(words), "`{words}` is not in:\n{status}");
     }
     let deleted = told(&world, &["delete", "network", "n1", "--wait"])?;

@@ -191,10 +191,10 @@ async fn a_prober_cannot_import_what_is_for_handlers() {
 
 #[tokio::test]
 async fn an_unreadable_grant_or_directory_is_a_fault() {
-    let granted = PluginGrants { http: vec!["http://x".to_owned()], ..PluginGrants::default() };
+    let granted = PluginGrants { http: vec!["ftp://x".to_owned()], ..PluginGrants::default() };
     let house = House::new().file("plain.wasm", Wat::default().worker()).grant("plain", granted);
     let reason = house.fault("plain.wasm").await;
-    assert!(reason.starts_with("cannot read http grant \"http://x\""), "{reason}");
+    assert!(reason.starts_with("cannot read http grant \"ftp://x\""), "{reason}");
 
     let absent = house.dir.path().join("absent");
     let loaded = load(&house.engine, &absent, &house.settings).await;

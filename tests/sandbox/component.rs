@@ -17,6 +17,8 @@ pub struct Wat<'a> {
     pub imports: &'a str,
     /// Further parts of the module.
     pub parts: &'a str,
+    /// Instructions before memory is handed out to the host.
+    pub realloc: &'a str,
     /// Instructions before `describe` answers.
     pub describe: &'a str,
     /// Instructions before `handle` answers `completed`.
@@ -33,6 +35,7 @@ impl Default for Wat<'_> {
             worlds: "",
             imports: "",
             parts: "",
+            realloc: "",
             describe: "",
             handle: "",
             pages: 1,
@@ -83,11 +86,12 @@ impl Wat<'_> {
             (global $heap (mut i32) (i32.const 4096))
             (data (i32.const 64) "{name}") (data (i32.const 128) "{}")
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+              {}
               (global.get $heap)
               (global.set $heap (i32.and (i32.const -16)
                 (i32.add (i32.const 15) (i32.add (global.get $heap) (local.get 3))))))
             {}"#,
-            self.pages, self.name, self.parts,
+            self.pages, self.name, self.realloc, self.parts,
         )
     }
 

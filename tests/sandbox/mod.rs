@@ -10,9 +10,13 @@
 
 mod bounds;
 mod broken;
-pub mod component;
+pub(crate) mod component;
 mod kept;
+mod limits;
 mod network;
+mod rules;
+mod secrets;
+mod sockets;
 mod work;
 
 use std::collections::BTreeMap;

@@ -8,20 +8,20 @@ use serde_json::json;
 use stokehold::domain::{Failure, Fault, Json, Verdict};
 use stokehold::http_client::HttpClient;
 use stokehold::plugin::{Answer, PluginGrants, Worker};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{House, Logs, call, done, fault};
 
 /// A server on this machine that counts the connections it accepts.
-struct Server {
-    authority: String,
+pub(super) struct Server {
+    pub(super) authority: String,
     accepted: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Server {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let authority = listener.local_addr().unwrap().to_string();
         let accepted = Arc::new(AtomicUsize::new(0));
@@ -37,7 +37,7 @@ impl Server {
         Self { authority, accepted, task }
     }
 
-    fn accepted(&self) -> usize {
+    pub(super) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::Relaxed)
     }
 }
@@ -49,7 +49,7 @@ impl Drop for Server {
 }
 
 /// Answers requests one by one: the head of the request as body, or what the path asks for.
-async fn serve(mut stream: TcpStream) -> Option<()> {
+pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> Option<()> {
     let mut bytes = Vec::new();
     loop {
         let head = read_request(&mut stream, &mut bytes).await?;
@@ -61,6 +61,30 @@ async fn serve(mut stream: TcpStream) -> Option<()> {
                 return std::future::pending().await;
             }
             "/hangup" => return None,
+            // One byte now and then, for ever.
+            "/drip" => {
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n").await.ok()?;
+                loop {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    stream.write_all(b"x").await.ok()?;
+                }
+            }
+            "/redirect" => {
+                let to = path.split_once('?')?.1;
+                let head = format!(
+                    "HTTP/1.1 302 X\r\nlocation: http://{to}/\r\ncontent-length: 0\r\n\r\n"
+                );
+                stream.write_all(head.as_bytes()).await.ok()?;
+            }
+            "/mirror" => {
+                let told = head.lines().find_map(|line| line.strip_prefix("authorization: "))?;
+                let head = format!("HTTP/1.1 200 X\r\nmirror: {told}\r\ncontent-length: 0\r\n\r\n");
+                stream.write_all(head.as_bytes()).await.ok()?;
+            }
+            "/quiet" => {
+                let told = head.lines().find_map(|line| line.strip_prefix("authorization: "))?;
+                answer(&mut stream, 200, &told.len().to_string()).await?;
+            }
             "/nonsense" => {
                 stream.write_all(b"SMTP/9 hello\r\n\r\n").await.ok()?;
                 return None;
@@ -75,7 +99,10 @@ async fn serve(mut stream: TcpStream) -> Option<()> {
     }
 }
 
-async fn read_request(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<String> {
+async fn read_request<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    bytes: &mut Vec<u8>,
+) -> Option<String> {
     let end = loop {
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             break at + 4;
@@ -99,22 +126,22 @@ async fn read_request(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<Str
     Some(head)
 }
 
-async fn answer(stream: &mut TcpStream, status: u16, body: &str) -> Option<()> {
+async fn answer<S: AsyncWrite + Unpin>(stream: &mut S, status: u16, body: &str) -> Option<()> {
     let text = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     stream.write_all(text.as_bytes()).await.ok()
 }
 
-fn granted(house: House, http: &[&str]) -> House {
+pub(super) fn granted(house: House, http: &[&str]) -> House {
     let http = http.iter().map(|&site| site.to_owned()).collect();
     house.guest("guest_http").grant("guest_http", PluginGrants { http, ..PluginGrants::default() })
 }
 
-async fn fetch(worker: &Worker, input: Json) -> Answer {
+pub(super) async fn fetch(worker: &Worker, input: Json) -> Answer {
     worker.handle(call(input)).await
 }
 
 /// The error the guest got.
-fn refused(answer: Answer) -> String {
+pub(super) fn refused(answer: Answer) -> String {
     match answer.outcome {
         Ok(Verdict::Failed(Failure::Retry(why))) => why,
         other => panic!("{other:?}"),

@@ -33,6 +33,28 @@ pub fn build(name: &str) -> PathBuf {
     path
 }
 
+/// The same as its author builds it while he works on it: not stripped, so that a trap shows file and line.
+///
+/// # Panics
+/// The guest cannot be built.
+pub fn build_with_lines(name: &str) -> PathBuf {
+    // One after the other: they share a folder.
+    let _built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let target = target_dir();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .args(["rustc", "--quiet", "--target", "wasm32-wasip2"])
+        .args(["--package", name, "--lib", "--crate-type", "cdylib"])
+        .env("CARGO_TARGET_DIR", &target)
+        .status();
+    assert!(
+        status.as_ref().is_ok_and(std::process::ExitStatus::success),
+        "cannot build guest {name}: {status:?}"
+    );
+    target.join("wasm32-wasip2/debug").join(format!("{name}.wasm"))
+}
+
 /// The target directory of the running test.
 fn target_dir() -> PathBuf {
     let exe = std::env::current_exe().unwrap_or_default();

@@ -8,10 +8,14 @@ pub mod etcd;
 pub mod example;
 pub mod guests;
 pub mod http_server;
+pub mod kafka;
 pub mod paths;
 pub mod proxy;
 pub mod random;
 pub mod real_heat;
+pub mod service;
+pub mod snmpd;
+pub mod stored;
 pub mod world;
 
 // What the guide shows is compiled and run.

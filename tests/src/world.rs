@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 use stokehold::admin::Meters;
 use stokehold::domain::Schemas;
 use stokehold::flow::{self, House, Pace};
+use stokehold::kafka::Kafka;
 use stokehold::plugin::{
     self, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings,
 };
@@ -23,6 +24,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::etcd::Cluster;
+pub use crate::stored::parse;
+
+mod waiting;
 
 /// How long anything may take before the test gives up, unless the setup says otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,6 +47,8 @@ pub struct Setup {
     pub patience: Duration,
     /// Bounds of every call.
     pub bounds: Bounds,
+    /// The broker that is told of registrations instead of the probers.
+    pub kafka: Option<String>,
     /// What plugins are granted that the world does not know.
     pub granted: BTreeMap<String, PluginGrants>,
 }
@@ -59,6 +65,9 @@ impl Setup {
             backoff_ms_min: 20,
             backoff_ms_max: 200,
             probe_interval_ms: 100,
+            probe_spread_ms_max: 100,
+            probe_confirmations: 2,
+            probe_confirm_ms: 100,
             probes_max: 8,
             lease_ms: 2000,
             shutdown_ms_max: 2000,
@@ -74,6 +83,7 @@ impl Setup {
             heat_config,
             patience: PATIENCE,
             bounds: Bounds::default(),
+            kafka: None,
             granted: BTreeMap::new(),
         })
     }
@@ -160,13 +170,16 @@ impl World {
             Some(etcd) => command.arg("--store").arg(etcd.address()),
         };
         command.arg("--handlers").arg(&self.setup.handlers);
-        command.arg("--cache").arg(cache()?);
+        command.arg("--cache").arg(crate::paths::cache()?);
         command.env("STOKEHOLD_SCHEMAS", schemas);
         for (name, value) in [
             ("--attempts-max", u64::from(pace.attempts_max)),
             ("--backoff-ms-min", pace.backoff_ms_min),
             ("--backoff-ms-max", pace.backoff_ms_max),
             ("--probe-interval-ms", pace.probe_interval_ms),
+            ("--probe-spread-ms-max", pace.probe_spread_ms_max),
+            ("--probe-confirmations", u64::from(pace.probe_confirmations)),
+            ("--probe-confirm-ms", pace.probe_confirm_ms),
             ("--lease-ms", pace.lease_ms),
             ("--shutdown-ms-max", pace.shutdown_ms_max),
         ] {
@@ -195,6 +208,8 @@ impl World {
             None => Arc::clone(&self.store),
             Some(etcd) => etcd.store().await?,
         };
+        let outlet = self.setup.kafka.iter();
+        let outlet = outlet.map(|broker| Kafka::new(vec![broker.clone()], PATIENCE / 10)).next();
         let house = House {
             store,
             schemas: Arc::clone(&self.schemas),
@@ -202,6 +217,7 @@ impl World {
             pace: self.setup.pace,
             meters: self.meters.clone(),
             server: None,
+            outlet: outlet.map(Arc::new),
         };
         let (stop, stopped) = oneshot::channel();
         let run = flow::run(house, async move {
@@ -228,6 +244,19 @@ impl World {
         Ok(())
     }
 
+    /// Ends the host that was started first as SIGTERM does; the others go on.
+    ///
+    /// # Errors
+    /// There is none, or what it ended with.
+    pub async fn stop_one_host(&mut self) -> Result<()> {
+        if self.hosts.is_empty() {
+            bail!("there is no host to be stopped");
+        }
+        let (stop, host) = self.hosts.remove(0);
+        let _ = stop.send(());
+        tokio::time::timeout(PATIENCE, host).await.context("a host did not end")??
+    }
+
     /// The etcd that everything is stored in, if it is one.
     pub fn etcd(&self) -> Option<&Cluster> {
         self.etcd.as_ref()
@@ -241,11 +270,29 @@ impl World {
         let engine = Engine::new(&EngineSettings::default())?;
         let settings = PluginSettings {
             bounds: self.setup.bounds.clone(),
-            cache_dir: Some(cache()?),
+            cache_dir: Some(crate::paths::cache()?),
             per_plugin: self.grants(),
             ..PluginSettings::default()
         };
         Ok(plugin::load(&engine, &self.setup.handlers, &settings).await)
+    }
+
+    /// The same as flags of a command.
+    pub fn heat_settings(&self) -> Vec<String> {
+        let grants = self.grants().into_iter();
+        grants
+            .flat_map(|(plugin, grants)| {
+                let http = grants.http.into_iter();
+                let http: Vec<_> = http
+                    .flat_map(|http| ["--grant-http".to_owned(), format!("{plugin}={http}")])
+                    .collect();
+                let config = grants.config.into_iter();
+                let config = config.flat_map(move |(key, value)| {
+                    ["--config".to_owned(), format!("{plugin}.{key}={value}")]
+                });
+                http.into_iter().chain(config.collect::<Vec<_>>())
+            })
+            .collect()
     }
 
     /// What the plugins are granted: Heat and the analytics, both simulated unless another Heat is set.
@@ -261,7 +308,7 @@ impl World {
             PluginGrants { http: vec![authority(&analytics_url)], ..PluginGrants::default() };
         prober.config.insert("analytics_url".into(), analytics_url);
         let mut all = self.setup.granted.clone();
-        all.extend([("heat_worker".to_owned(), heat), ("http_prober".to_owned(), prober)]);
+        all.extend([("heat_worker".to_owned(), heat), ("contrail_prober".to_owned(), prober)]);
         all
     }
 
@@ -350,69 +397,4 @@ impl World {
         }
         Ok(events)
     }
-
-    /// Waits until `ready` answers something; asked again after every change of the store.
-    ///
-    /// # Errors
-    /// When it takes too long: says what was waited for and what is still open.
-    pub async fn until<T>(
-        &self,
-        what: &str,
-        mut ready: impl AsyncFnMut() -> Result<Option<T>>,
-    ) -> Result<T> {
-        let waiting = async {
-            let from = self.store.list("/", None, 1).await?.revision;
-            let mut watch = self.store.watch(&["/"], from).await?;
-            loop {
-                if let Some(found) = ready().await? {
-                    return Ok::<T, anyhow::Error>(found);
-                }
-                // Not everything shows in the store: Heat's requests, for example.
-                let _ = tokio::time::timeout(Duration::from_millis(20), watch.next()).await;
-            }
-        };
-        if let Ok(found) = tokio::time::timeout(self.setup.patience, waiting).await {
-            return found;
-        }
-        let open = self.all("/jobs/").await?;
-        let steps = self.all("/stokehold/steps/").await?;
-        bail!("waited in vain for {what}; open jobs: {:?}; steps: {steps:?}", open.keys())
-    }
-
-    /// Waits until the state of a resource has reached a version.
-    ///
-    /// # Errors
-    /// When it takes too long.
-    pub async fn state(&self, key: &str, version: u64) -> Result<Json> {
-        let key = format!("/state{key}");
-        self.until(&format!("{key} at version {version}"), async || {
-            let state = self.get(&key).await?;
-            Ok(state.filter(|state| state["version"].as_u64() >= Some(version)))
-        })
-        .await
-    }
-
-    /// Waits until no job is left.
-    ///
-    /// # Errors
-    /// When it takes too long.
-    pub async fn idle(&self) -> Result<()> {
-        self.until("the end of all jobs", async || {
-            let open = self.all("/jobs/").await?.len();
-            let reported = self.all("/esi-worker/job_state/").await?.len();
-            Ok((open + reported == 0).then_some(()))
-        })
-        .await
-    }
-}
-
-/// One compiled cache for all tests of a target directory.
-fn cache() -> Result<PathBuf> {
-    Ok(crate::paths::target()?.join("handlers-cache"))
-}
-
-/// A stored value: JSON, or the bare text.
-pub fn parse(value: &[u8]) -> Json {
-    serde_json::from_slice(value)
-        .unwrap_or_else(|_| Json::String(String::from_utf8_lossy(value).into_owned()))
 }

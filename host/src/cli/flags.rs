@@ -35,32 +35,32 @@ pub(super) struct Named {
 impl Named {
     /// Whether the command line says nothing of what a plugin may do.
     pub(super) fn is_silent(&self) -> bool {
-        // Which plugins have files of their own is found, not said.
-        let Flags { values, grant_http, grant_udp, grant_tcp, config, own_files: _ } = &self.flags;
+        let Flags { values, grant_http, grant_udp, grant_tcp, config, .. } = &self.flags;
         let says = values.keys().any(|name| name != "cache");
-        let many = [grant_http, grant_udp, grant_tcp, config];
-        self.file.is_none() && !says && many.iter().all(|said| said.is_empty())
+        let lists = [grant_http, grant_udp, grant_tcp, config];
+        self.file.is_none() && !says && lists.iter().all(|list| list.is_empty())
     }
 }
 
 /// What a single plugin is held to, and where its compiled code is kept.
-const OF_PLUGINS: [&str; 16] = [
+const OF_PLUGINS: [&str; 17] = [
+    "handlers",
     "cache",
+    "trusted_digests",
+    "trusted_keys",
     "call_ms_max",
     "calls_max",
     "describe_ms_max",
-    "http_body_bytes_max",
-    "http_requests_max",
-    "log_line_bytes_max",
-    "log_lines_max",
     "memory_bytes_max",
-    "modules_max",
-    "plugin_digests",
-    "plugin_keys",
-    "report_bytes_max",
-    "socket_sends_max",
-    "stdout_bytes_max",
     "table_elements_max",
+    "modules_max",
+    "report_bytes_max",
+    "http_requests_max",
+    "http_body_bytes_max",
+    "socket_sends_max",
+    "log_lines_max",
+    "log_line_bytes_max",
+    "stdout_bytes_max",
 ];
 
 const PLACES: [&str; 8] = [

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 
 use crate::plugin::{
-    AskedBounds, Bounds, GrantSource, InjectedSecret, PluginGrants, PluginSettings, TrustSettings,
+    AskedBounds, Bounds, GrantSource, InjectedSecret, PluginGrants, PluginSettings,
+    RecordingSettings, TrustSettings,
 };
 use crate::settings::{self, Injected, Plugin, Settings, Source};
 
@@ -23,13 +24,25 @@ pub(super) fn loading(settings: &Settings) -> PluginSettings {
     PluginSettings {
         bounds: bounds(settings),
         trust: TrustSettings {
-            digests: settings.plugin_digests.clone(),
-            keys: settings.plugin_keys.clone(),
+            digests: settings.trusted_digests.clone(),
+            keys: settings.trusted_keys.clone(),
         },
+        recordings: recordings(settings).map(Arc::new),
         cache_dir: Some(settings.cache.clone()),
         source: Some(Arc::new(source)),
         ..PluginSettings::default()
     }
+}
+
+/// Which calls are recorded, if any are.
+fn recordings(settings: &Settings) -> Option<RecordingSettings> {
+    Some(RecordingSettings {
+        plugins: settings.record_calls.clone()?,
+        dir: settings.recordings.clone(),
+        recordings_max: settings.recordings_max,
+        recordings_bytes_max: settings.recordings_bytes_max,
+        recording_bytes_max: settings.recording_bytes_max,
+    })
 }
 
 /// The bounds that hold for every plugin.

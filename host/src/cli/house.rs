@@ -1,5 +1,8 @@
 //! From settings to everything that a running host is made of.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use tracing::{error, info, warn};
 
@@ -7,9 +10,10 @@ use super::{entries, grants, place};
 use crate::admin::{Meters, Server};
 use crate::flow::schemas::{self, Source};
 use crate::flow::{House, Pace};
+use crate::kafka::Kafka;
 use crate::plugin::{self, Engine, EngineSettings, Loaded};
 use crate::rollout::Rules;
-use crate::settings::{SchemaSource, Settings};
+use crate::settings::{MonitorOut, SchemaSource, Settings};
 use crate::store::embedded::Role;
 
 /// Opens the store, gets the schemas, loads the plugins.
@@ -41,7 +45,8 @@ pub(super) async fn build(settings: &Settings) -> Result<House> {
         None => None,
     };
     let plugins = load(settings).await?;
-    Ok(House { store, schemas, plugins, pace: pace(settings), meters, server })
+    let (pace, outlet) = (pace(settings), outlet(settings));
+    Ok(House { store, schemas, plugins, pace, outlet, meters, server })
 }
 
 /// Checks what needs no store.
@@ -98,6 +103,12 @@ async fn load(settings: &Settings) -> Result<Loaded> {
     Ok(loaded)
 }
 
+fn outlet(settings: &Settings) -> Option<Arc<Kafka>> {
+    let MonitorOut(brokers) = settings.monitor_out.clone()?;
+    let timeout = Duration::from_millis(settings.kafka_timeout_ms);
+    Some(Arc::new(Kafka::new(brokers, timeout)))
+}
+
 fn pace(settings: &Settings) -> Pace {
     Pace {
         handler_slots: settings.handler_slots,
@@ -105,6 +116,9 @@ fn pace(settings: &Settings) -> Pace {
         backoff_ms_min: settings.backoff_ms_min,
         backoff_ms_max: settings.backoff_ms_max,
         probe_interval_ms: settings.probe_interval_ms,
+        probe_spread_ms_max: settings.probe_spread_ms_max,
+        probe_confirmations: settings.probe_confirmations,
+        probe_confirm_ms: settings.probe_confirm_ms,
         probes_max: settings.probes_max,
         lease_ms: settings.lease_ms,
         shutdown_ms_max: settings.shutdown_ms_max,

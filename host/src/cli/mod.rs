@@ -20,6 +20,7 @@ mod get;
 mod grants;
 mod house;
 mod input;
+mod job;
 mod leader;
 mod load;
 mod logging;
@@ -81,6 +82,8 @@ enum Command {
     Plugins(plugins::Args),
     /// Look for what is wrong with settings, store, hosts, plugins and network, and say what to do.
     Doctor(doctor::Args),
+    /// List recorded calls, and make the calls of a job again.
+    Job(job::Args),
     /// Check, inspect and try out a plugin's file.
     Plugin(plugin::Args),
 }
@@ -131,6 +134,7 @@ fn perform(command: Command) -> Result<Answer> {
             Command::Leader(args) => leader::leader(args).await,
             Command::Plugins(args) => plugins::plugins(args).await,
             Command::Doctor(args) => doctor::doctor(args).await,
+            Command::Job(args) => job::job(args).await,
             Command::Plugin(args) => plugin::plugin(args).await,
         }
     });

@@ -62,7 +62,7 @@ fn as_text(crew: &Crew, now_ms: u64) -> String {
             let known = |plugin: &&PluginStatus| {
                 plugin.file == fault.file && plugin.refused.as_ref() == Some(&fault.reason)
             };
-            if host.plugins.iter().find(known).is_none() {
+            if !host.plugins.iter().any(|plugin| known(&plugin)) {
                 lines.push(format!("  {} is not used: {}", fault.file, fault.reason));
             }
         }
@@ -78,22 +78,24 @@ fn of_plugin(plugin: &PluginStatus, now_ms: u64) -> Vec<String> {
     let code = if plugin.is_from_cache { "code from the cache" } else { "compiled" };
     let former = plugin.former.as_deref().map(short);
     let back = former.as_deref().unwrap_or("none");
-    let stage = match plugin.stage {
-        Stage::Trusted => String::new(),
-        Stage::OnTrial => format!(", on trial: a fault brings {back} back"),
-        Stage::Canary => format!(", canary: gets a share of the jobs, {back} the others"),
-    };
-    let pause = match plugin.paused_until_ms {
-        Some(until) if until > now_ms => {
-            format!(", paused for {} more after faults in a row", span(until - now_ms))
-        }
-        Some(_) => ", paused after faults in a row until a call tries".to_owned(),
-        None => String::new(),
-    };
+    let mut lines = Vec::new();
     let (name, kind, digest) = (&plugin.name, plugin.kind.word(), short(&plugin.digest));
-    let mut lines = vec![format!(
-        "  {name}, {kind}, version {digest}, in service for {up}, {code}{stage}{pause}"
-    )];
+    lines.push(format!("  {name}, {kind}, version {digest}, in service for {up}, {code}"));
+    match plugin.stage {
+        Stage::Trusted => {}
+        Stage::OnTrial => lines.push(format!("    on trial: a fault brings {back} back")),
+        Stage::Canary => {
+            lines.push(format!("    canary: gets a share of the jobs, {back} the others"));
+        }
+    }
+    match plugin.paused_until_ms {
+        Some(until) if until > now_ms => {
+            let span = span(until - now_ms);
+            lines.push(format!("    paused for {span} more after faults in a row"));
+        }
+        Some(_) => lines.push("    paused after faults in a row until a call tries".to_owned()),
+        None => {}
+    }
     if let Some(reason) = &plugin.refused {
         lines.push(format!("    its newest file is not in service: {reason}"));
     }
@@ -206,12 +208,16 @@ host a, on n1 as process 7
   a, handler, version 0123456789ab, in service for 5 s, code from the cache
     granted: http y:1, config url
     refused: http x:1 (http = [\"x:1\"])
-  b, handler, version 0123456789ab, in service for 5 s, code from the cache, canary: gets a share of the jobs, fedcba987654 the others
-  c, handler, version 0123456789ab, in service for 5 s, code from the cache, on trial: a fault brings fedcba987654 back
-  d, handler, version 0123456789ab, in service for 5 s, code from the cache, paused for 3 s more after faults in a row
+  b, handler, version 0123456789ab, in service for 5 s, code from the cache
+    canary: gets a share of the jobs, fedcba987654 the others
+  c, handler, version 0123456789ab, in service for 5 s, code from the cache
+    on trial: a fault brings fedcba987654 back
+  d, handler, version 0123456789ab, in service for 5 s, code from the cache
+    paused for 3 s more after faults in a row
   e, handler, version 0123456789ab, in service for 5 s, code from the cache
     its newest file is not in service: is empty
-  f, prober, version 0123456789ab, in service for 5 s, compiled, paused after faults in a row until a call tries
+  f, prober, version 0123456789ab, in service for 5 s, compiled
+    paused after faults in a row until a call tries
   handlers/x.wasm is not used: is empty
 ";
         let crew = crew(all, faults);

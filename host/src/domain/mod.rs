@@ -26,7 +26,7 @@ pub use entry::{Content, Effect, Entry, Fact, Guard, Transaction};
 pub use handler::{Handler, Handlers, UpdateStyle};
 pub use job::{Action, Job, OnFailure, Param, ParamValue, Posted, Step};
 pub use mapping::{IdField, Mapping, PathStep, Test, Walk};
-pub use monitor::{Alias, MonitorCall, Registration, Target};
+pub use monitor::{Alias, Announcement, MonitorCall, Registration, Target};
 pub use name::{HandlerName, HostId, JobId, Kind, ResourceId, Revision, TemplateId, Version};
 pub use peers::{Peers, PluginFault, Presence, ProberKinds, weight};
 pub use plugin::{PluginKind, PluginStatus, PluginWish, Stage};

@@ -43,6 +43,19 @@ pub struct Registration {
     pub aliases: Vec<Alias>,
 }
 
+/// What collectors outside are told of a registration.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Announcement {
+    /// Watch this from now on.
+    Watch(Target),
+    /// Watch this no more; it is as it was registered.
+    Unwatch(Target),
+    /// Keep this alias.
+    Know(Alias),
+    /// Drop this alias.
+    Drop(Alias),
+}
+
 /// One call of a handler to the monitor.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MonitorCall {

@@ -30,8 +30,15 @@ pub struct Presence {
 pub struct ProberKinds {
     /// The prober's name.
     pub name: String,
-    /// Types of targets.
+    /// Types of targets; `*` is all of them.
     pub kinds: Vec<String>,
+}
+
+impl ProberKinds {
+    /// Somebody outside of the hosts, who is told of every target.
+    pub fn outside(name: &str) -> Self {
+        Self { name: name.to_owned(), kinds: vec!["*".to_owned()] }
+    }
 }
 
 /// A plugin that could not be loaded.
@@ -120,14 +127,16 @@ impl Presence {
 
     /// Whether it can probe targets of this type.
     pub fn can_probe(&self, kind: &str) -> bool {
-        self.probers.iter().any(|prober| prober.kinds.iter().any(|known| known == kind))
+        self.probers
+            .iter()
+            .any(|prober| prober.kinds.iter().any(|known| known == kind || known == "*"))
     }
 }
 
-/// A number that falls anywhere for each pair, the same on all hosts: FNV-1a with a mixing step, so that hosts of
-/// different builds agree.
-pub fn weight(of: &str, subject: &str) -> u64 {
-    let bytes = of.bytes().chain([0]).chain(subject.bytes());
+/// A number that is anything for two names, but the same on hosts of different builds: FNV-1a with a
+/// mixing step.
+pub fn weight(name: &str, subject: &str) -> u64 {
+    let bytes = name.bytes().chain([0]).chain(subject.bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
@@ -196,6 +205,13 @@ mod tests {
         let all = peers.handlers(&own).unwrap_or_default();
         let all: Vec<_> = all.iter().map(|h| (h.name.as_str(), h.update)).collect();
         assert_eq!(all, [("x", UpdateStyle::Modify), ("y", UpdateStyle::Modify)]);
+    }
+
+    #[test]
+    fn somebody_outside_is_told_of_every_type() {
+        let probers = vec![ProberKinds::outside("kafka")];
+        let told = Presence { probers, ..Presence::default() };
+        assert!(told.can_probe("switch") && !Presence::default().can_probe("switch"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! `mirror` brings the store's changes in as facts; `planner` makes jobs of config changes; `runner` claims jobs
 //! and calls handlers; `collector` probes what is registered; `lease` keeps this host alive in the eyes of others,
 //! `presence` tells them what it is, `peers` shows the others and has one of them lead. `roster` knows the plugins in
-//! service, `swap` puts others there when their files change.
+//! service, `swap` puts others there when their files change; `recordings` keeps calls to be made again.
 
 mod clock;
 mod collector;
@@ -13,6 +13,7 @@ mod mirror;
 mod peers;
 mod planner;
 pub mod presence;
+pub mod recordings;
 mod roster;
 mod runner;
 pub mod schemas;
@@ -30,8 +31,10 @@ use tracing::info;
 
 use crate::admin::{self, Meters, Server};
 use crate::domain::{Handlers, HostId};
+use crate::kafka::Kafka;
 use crate::plugin::Loaded;
 use crate::rollout::Rules;
+use crate::schedule;
 use crate::settle::Limits;
 use crate::store::{LeaseId, Store};
 use roster::Roster;
@@ -48,8 +51,14 @@ pub struct Pace {
     pub backoff_ms_min: u64,
     /// The longest pause between tries.
     pub backoff_ms_max: u64,
-    /// Pause between two probes of one target.
+    /// Time from one probe of a target to the next.
     pub probe_interval_ms: u64,
+    /// Time over which the first probes of new targets are spread.
+    pub probe_spread_ms_max: u64,
+    /// Equal probes in a row after which a change of status counts.
+    pub probe_confirmations: u32,
+    /// Pause before a change of status is looked at again.
+    pub probe_confirm_ms: u64,
     /// Probes that run at a time.
     pub probes_max: usize,
     /// How long this host may be silent before its claims vanish.
@@ -72,6 +81,8 @@ pub struct House {
     pub plugins: Loaded,
     /// Bounds and pauses.
     pub pace: Pace,
+    /// Who is told of registrations instead of this host's probers.
+    pub outlet: Option<Arc<Kafka>>,
     /// What is counted.
     pub meters: Meters,
     /// Serves what is counted, where it is to be served.
@@ -81,7 +92,7 @@ pub struct House {
 /// Runs the host until `shutdown` resolves or a loop ends with an error. Running calls get `shutdown_ms_max` to
 /// end; what does not is given back to the store.
 pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
-    let House { store, schemas, plugins, pace, meters, server } = house;
+    let House { store, schemas, plugins, pace, outlet, meters, server } = house;
     let host = HostId::new(uuid::Uuid::new_v4().to_string());
     order(&plugins)?;
     let (stop, stopped) = watch::channel(false);
@@ -89,7 +100,7 @@ pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Res
     let ttl = Duration::from_millis(pace.lease_ms);
     let (lease, keeper) = lease::Keeper::start(Arc::clone(&store), ttl).await?;
     let watched = plugins.loader.clone().map(|loader| (loader, plugins.marks.clone()));
-    let roster = Roster::new(plugins, pace.rollout, meters);
+    let roster = Roster::new(plugins, pace.rollout, meters, outlet.is_some());
     let mut loops: JoinSet<Result<()>> = JoinSet::new();
     if let Some(watched) = watched {
         loops.spawn(swap::run(watched, Arc::clone(&roster), pace.look_ms, stopped.clone()));
@@ -97,7 +108,7 @@ pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Res
     if let Some(server) = server {
         loops.spawn(watch_over(server, stopped.clone()));
     }
-    let hands = (scribe, roster, lease);
+    let hands = (scribe, roster, lease, outlet);
     begin(&mut loops, &host, hands, pace, &stopped);
     let keeping = tokio::spawn(keeper.run(stopped.clone()));
     info!(%host, "host runs");
@@ -117,11 +128,14 @@ pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Res
     result.and(kept)
 }
 
+/// What the loops work with.
+type Hands = (Scribe, Arc<Roster>, watch::Receiver<Option<LeaseId>>, Option<Arc<Kafka>>);
+
 /// Begins the loops that work on the store.
 fn begin(
     loops: &mut JoinSet<Result<()>>,
     host: &HostId,
-    (scribe, roster, lease): (Scribe, Arc<Roster>, watch::Receiver<Option<LeaseId>>),
+    (scribe, roster, lease, outlet): Hands,
     pace: Pace,
     stopped: &watch::Receiver<bool>,
 ) {
@@ -137,10 +151,19 @@ fn begin(
         backoff_ms_max: pace.backoff_ms_max,
         operations_max: scribe.store.limits().operations_max,
     };
-    let (called, others) = (Arc::clone(&roster), (lease, peers.clone()));
-    let runner = runner::Runner::new(scribe.clone(), host.clone(), called, others, limits, pace);
+    let (called, others) = (Arc::clone(&roster), (lease.clone(), peers.clone()));
+    let out = (scribe.clone(), outlet);
+    let runner = runner::Runner::new(out, host.clone(), called, others, limits, pace);
     loops.spawn(runner.run(stopped.clone()));
-    loops.spawn(collector::run(scribe, host.clone(), roster, peers, pace, stopped.clone()));
+    let probing = schedule::Pace {
+        interval_ms: pace.probe_interval_ms,
+        spread_ms_max: pace.probe_spread_ms_max,
+        confirmations: pace.probe_confirmations,
+        confirm_ms: pace.probe_confirm_ms,
+    };
+    let others = collector::Others { peers, lease };
+    let pace = (probing, pace.probes_max);
+    loops.spawn(collector::run(scribe, host.clone(), roster, others, pace, stopped.clone()));
 }
 
 /// Serves what is counted until stopped.

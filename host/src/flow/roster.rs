@@ -31,6 +31,8 @@ pub(super) struct Roster {
     changes: watch::Sender<u64>,
     rules: Rules,
     meters: Meters,
+    /// Somebody else watches what is registered, not this host's probers.
+    is_watched_outside: bool,
 }
 
 #[derive(Default)]
@@ -42,7 +44,12 @@ struct Posts {
 
 impl Roster {
     /// Takes in what was loaded at the start.
-    pub(super) fn new(loaded: Loaded, rules: Rules, meters: Meters) -> Arc<Self> {
+    pub(super) fn new(
+        loaded: Loaded,
+        rules: Rules,
+        meters: Meters,
+        is_watched_outside: bool,
+    ) -> Arc<Self> {
         let now_ms = clock::now_ms();
         let mut posts = Posts::default();
         let files = loaded.marks;
@@ -59,7 +66,8 @@ impl Roster {
             posts.refused.insert(fault.file, fault.reason);
         }
         let (changes, _) = watch::channel(0);
-        Arc::new(Self { posts: Mutex::new(posts), changes, rules, meters })
+        let posts = Mutex::new(posts);
+        Arc::new(Self { posts, changes, rules, meters, is_watched_outside })
     }
 
     /// What is counted.
@@ -141,6 +149,9 @@ impl Roster {
 
     /// The kinds of target that this host can probe.
     pub(super) fn kinds(&self) -> BTreeSet<String> {
+        if self.is_watched_outside {
+            return BTreeSet::new();
+        }
         let posts = self.posts();
         let probers = posts.by_name.values().filter_map(|post| prober(&post.present.plugin));
         probers.flat_map(Prober::kinds).cloned().collect()
@@ -234,8 +245,11 @@ impl Roster {
         posts.by_name.iter().map(|(name, post)| post.status(name, &self.rules)).collect()
     }
 
-    /// Every prober in service.
+    /// Who probes: every prober in service, or whoever is told of registrations.
     pub(super) fn probers(&self) -> Vec<ProberKinds> {
+        if self.is_watched_outside {
+            return vec![ProberKinds::outside("kafka")];
+        }
         let posts = self.posts();
         let probers = posts.by_name.values().filter_map(|post| prober(&post.present.plugin));
         let kinds =

@@ -1,6 +1,7 @@
 //! Ready jobs are claimed, handed to their handlers, and settled.
 
 mod call;
+mod deliver;
 mod ending;
 mod outcome;
 
@@ -22,6 +23,7 @@ use super::scribe::Scribe;
 use crate::domain::{
     Content, Entry, Fact, HandlerName, HostId, JobId, Peers, Revision, TemplateId,
 };
+use crate::kafka::Kafka;
 use crate::queue::{Queue, Turns};
 use crate::settle::{self, Closing, Limits};
 use crate::store::LeaseId;
@@ -93,7 +95,7 @@ pub(super) struct Runner {
 
 impl Runner {
     pub(super) fn new(
-        scribe: Scribe,
+        (scribe, outlet): (Scribe, Option<Arc<Kafka>>),
         host: HostId,
         roster: Arc<Roster>,
         (lease, peers): (watch::Receiver<Option<LeaseId>>, watch::Receiver<Peers>),
@@ -102,7 +104,7 @@ impl Runner {
     ) -> Self {
         let held = *lease.borrow();
         Self {
-            tools: Tools::new(scribe),
+            tools: Tools::new(scribe, outlet),
             roster,
             queue: Queue::new(host.clone()),
             host,

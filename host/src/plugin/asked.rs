@@ -184,7 +184,8 @@ fn limit_row((name, value): &(String, u64), bounds: &Bounds) -> Wish {
 }
 
 impl Asked {
-    fn of(said: &Described) -> Self {
+    /// As it described itself.
+    pub(super) fn of(said: &Described) -> Self {
         let grant = |asked: &types::Grant| (asked.kind.clone(), asked.value.clone());
         let limit = |asked: &types::Limit| (asked.name.clone(), asked.value);
         Self {
@@ -194,7 +195,12 @@ impl Asked {
     }
 }
 
-/// Keeps what was asked, and tells the operator where asked and given differ, and how to change that.
+/// Keeps what was asked with the plugin.
+pub(super) fn keep(said: &Described, plugin: &Plugin) {
+    plugin.asked.get_or_init(|| Asked::of(said));
+}
+
+/// Tells the operator where asked and given differ, and how to change that.
 pub(super) fn tell(said: &Described, plugin: &Plugin) {
     let stem = &*plugin.name;
     let most = said.grants.len().max(said.limits.len());

@@ -13,7 +13,7 @@ use super::backtrace;
 use super::bindings::worker::WorkerPre;
 use super::convert;
 use super::engine::Engine;
-use super::grant::{Bounds, Grants};
+use super::grant::{Bounds, Grants, RecordingSettings};
 use super::import::{Guest, Work};
 use super::witness::{Noted, Witness};
 use crate::domain::{
@@ -128,6 +128,11 @@ impl Worker {
     /// The SHA-256 of the plugin's file, in hex.
     pub fn digest(&self) -> &str {
         &self.plugin.digest
+    }
+
+    /// Where its calls are recorded, if they are.
+    pub fn recordings(&self) -> Option<&Arc<RecordingSettings>> {
+        self.plugin.grants.recordings.as_ref()
     }
 
     /// The bounds its calls are held to.

@@ -152,9 +152,10 @@ impl Engine {
 }
 
 fn config(settings: &EngineSettings, pooled: bool) -> Config {
-    let lines = match settings.reads_lines {
-        true => WasmBacktraceDetails::Enable,
-        false => WasmBacktraceDetails::Disable,
+    let lines = if settings.reads_lines {
+        WasmBacktraceDetails::Enable
+    } else {
+        WasmBacktraceDetails::Disable
     };
     let mut config = Config::new();
     config

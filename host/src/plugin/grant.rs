@@ -12,6 +12,7 @@ use http::Method;
 use http::uri::Scheme;
 
 use super::inject::{Injection, Secrets};
+use super::witness;
 use crate::http_client::{HttpClient, Reach};
 
 mod place;
@@ -29,12 +30,35 @@ pub struct PluginSettings {
     pub bounds: Bounds,
     /// Which files are trusted at all.
     pub trust: TrustSettings,
+    /// Which calls are recorded; `None` is none.
+    pub recordings: Option<Arc<RecordingSettings>>,
     /// Where compiled plugins are kept between starts; `None` compiles at every start.
     pub cache_dir: Option<PathBuf>,
     /// By file stem: `heat_worker`.
     pub per_plugin: BTreeMap<String, PluginGrants>,
     /// Asked for the grants of a plugin each time it is loaded; without one, `per_plugin` says all.
     pub source: Option<Arc<dyn GrantSource>>,
+}
+
+/// Which calls are recorded, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingSettings {
+    /// The folder.
+    pub dir: PathBuf,
+    /// The plugins whose calls are recorded, with commas between them; `*` is all.
+    pub plugins: String,
+    /// Recordings kept.
+    pub recordings_max: u64,
+    /// Bytes of all of them together.
+    pub recordings_bytes_max: u64,
+    /// Bytes of bodies kept of one call.
+    pub recording_bytes_max: u64,
+}
+
+impl RecordingSettings {
+    fn is_for(&self, plugin: &str) -> bool {
+        self.plugins.split(',').map(str::trim).any(|name| name == plugin || name == "*")
+    }
 }
 
 /// Where grants are read, anew each time a plugin is loaded.
@@ -50,6 +74,27 @@ pub trait GrantSource: fmt::Debug + Send + Sync {
 }
 
 impl PluginSettings {
+    /// The same settings for one plugin alone, with its grants as they are now, but for one change.
+    ///
+    /// # Errors
+    /// Why its grants cannot be used.
+    pub fn for_one(
+        mut self,
+        plugin: &str,
+        change: impl FnOnce(&mut PluginGrants),
+    ) -> Result<Self, String> {
+        let mut granted = self.granted(plugin)?;
+        change(&mut granted);
+        self.per_plugin = BTreeMap::from([(plugin.to_owned(), granted)]);
+        self.source = None;
+        Ok(self)
+    }
+
+    /// Where calls of this plugin are recorded, if they are.
+    pub(super) fn recordings_of(&self, plugin: &str) -> Option<Arc<RecordingSettings>> {
+        self.recordings.clone().filter(|recordings| recordings.is_for(plugin))
+    }
+
     /// The plugins that are spoken of.
     pub(super) fn named(&self) -> Vec<String> {
         let fixed = || self.per_plugin.keys().cloned().collect();
@@ -209,10 +254,14 @@ pub(crate) struct Grants {
     pub(crate) config: BTreeMap<String, String>,
     /// The names of its secrets.
     pub(crate) secrets: Vec<String>,
+    /// What must stand in no recording: the secrets, and settings that are called like one.
+    pub(crate) hidden: Vec<String>,
     /// What the host adds to its requests, in this order.
     pub(crate) injections: Vec<Arc<dyn Injection>>,
     /// Where it trusts authorities of its own; otherwise the engine's client.
     pub(crate) client: Option<HttpClient>,
+    /// Where its calls are recorded, if they are.
+    pub(crate) recordings: Option<Arc<RecordingSettings>>,
 }
 
 impl Grants {
@@ -233,8 +282,10 @@ impl Grants {
             tcp: places("tcp", &granted.tcp)?,
             config: granted.config.clone(),
             secrets: granted.secrets.keys().cloned().collect(),
+            hidden: witness::hidden(granted),
             injections,
             client,
+            recordings: None,
         })
     }
 
@@ -280,7 +331,8 @@ mod tests {
     #[test]
     fn nothing_is_granted_by_default() {
         let granted = grants(&[]).unwrap();
-        assert!(!granted.allows("heat", 80) && granted.udp.is_empty() && granted.tcp.is_empty());
+        assert!(!granted.allows("heat", 80));
+        assert!(granted.udp.is_empty() && granted.tcp.is_empty());
         assert!(granted.client.is_none() && granted.secrets.is_empty());
         let why = granted.admit(&Scheme::HTTP, &Method::GET, "heat", 80);
         assert_eq!(why, Err(Missing::Host));

@@ -187,7 +187,8 @@ impl Candidate<'_> {
         provenance::check(&self.settings.trust, self.file, &bytes, &digest)?;
         let granted = self.settings.granted(stem)?;
         let bounds = self.settings.bounds.with(&granted.bounds);
-        let grants = Grants::read(&granted)?;
+        let recordings = self.settings.recordings_of(stem);
+        let grants = Grants { recordings, ..Grants::read(&granted)? };
         let plugin = Arc::new(Plugin::new(stem, digest, self.engine, grants, bounds));
         let (component, is_from_cache) = self.compile(bytes, plugin.digest.clone()).await?;
         let _ = plugin.is_from_cache.set(is_from_cache);
@@ -197,6 +198,7 @@ impl Candidate<'_> {
             Kind::Prober => describe_prober(&plugin, &component).await?,
         };
         self.check_described(&described, &plugin)?;
+        asked::keep(&described, &plugin);
         Ok((described, found))
     }
 

@@ -32,7 +32,10 @@ pub use backtrace::Frame;
 pub use call::{Answer, Call, Lookup, Worker};
 pub use compare::{Change, Effect, Wit, compare, read as read_wit};
 pub use engine::{Engine, EngineSettings};
-pub use grant::{AskedBounds, Bounds, GrantSource, InjectedSecret, PluginGrants, PluginSettings};
+pub use grant::{
+    AskedBounds, Bounds, GrantSource, InjectedSecret, PluginGrants, PluginSettings,
+    RecordingSettings,
+};
 pub(crate) use inspect::contract_files;
 pub use inspect::{
     About, Checkup, Finding, Import, Inspection, Kind, Offer, Severity, check, inspect,

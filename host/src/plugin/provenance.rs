@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use minisign_verify::{PublicKey, Signature};
+use minisign_verify::{Error, PublicKey, Signature};
 
 use super::convert::line;
 
@@ -93,9 +93,10 @@ impl Rules {
         if let Some(list) = &settings.digests {
             rules.digests = Some(Vec::new());
             for part in parts(list) {
-                let found = match is_digest(part) {
-                    true => vec![Digest { hex: part.to_ascii_lowercase(), name: None }],
-                    false => digests(part, &text(Path::new(part))?)?,
+                let found = if is_digest(part) {
+                    vec![Digest { hex: part.to_ascii_lowercase(), name: None }]
+                } else {
+                    digests(part, &text(Path::new(part))?)?
                 };
                 rules.digests.get_or_insert_default().extend(found);
             }
@@ -188,12 +189,12 @@ fn is_listed(listed: &[Digest], name: &str, digest: &str) -> Result<(), String> 
     let name = line(name, TEXT_BYTES_MAX);
     if let Some(other) = same.find_map(|it| it.name.as_deref()) {
         let other = line(other, TEXT_BYTES_MAX);
-        return Err(format!("has a digest that plugin_digests lists for {other}, not for {name}"));
+        return Err(format!("has a digest that trusted_digests lists for {other}, not for {name}"));
     }
     let named = listed.iter().find(|it| it.name.as_deref() == Some(&*name));
     let instead = named.map(|it| format!(", which lists {} for it", it.hex)).unwrap_or_default();
     Err(format!(
-        "has the SHA-256 {digest}, which is not in plugin_digests{instead}: add the line \
+        "has the SHA-256 {digest}, which is not in trusted_digests{instead}: add the line \
          \"{digest}  {name}\" if you trust this file"
     ))
 }
@@ -207,8 +208,8 @@ fn is_signed(
     let name = line(name, TEXT_BYTES_MAX);
     let Some(text) = signature else {
         return Err(format!(
-            "is not signed, and plugin_keys asks for a signature: put {name}.minisig beside it, \
-             made by `minisign -Sm {name}` with a key of plugin_keys"
+            "is not signed, and trusted_keys asks for a signature: put {name}.minisig beside it, \
+             made by `minisign -Sm {name}` with a key of trusted_keys"
         ));
     };
     let Ok(signature) = Signature::decode(text) else {
@@ -220,14 +221,13 @@ fn is_signed(
     if errors.len() < keys.len() {
         return Ok(());
     }
-    use minisign_verify::Error;
     let with = |error: fn(&Error) -> bool| errors.iter().any(error);
     Err(if with(|error| matches!(error, Error::InvalidSignature)) {
         format!("was changed after it was signed, or {name}.minisig is of another file")
     } else if with(|error| matches!(error, Error::UnexpectedAlgorithm)) {
         format!("has a {name}.minisig of the old kind: sign it again without -l")
     } else {
-        "is signed with a key that is not in plugin_keys".to_owned()
+        "is signed with a key that is not in trusted_keys".to_owned()
     })
 }
 

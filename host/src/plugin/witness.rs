@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::backtrace::{Frame, frames};
 use super::call::Lookup;
-use super::grant::Grants;
+use super::grant::{Grants, PluginGrants};
 use crate::domain::{Exchange, Json, Message, ResourceRef, Stack};
 use async_trait::async_trait;
 
@@ -201,21 +201,21 @@ impl Witness {
         seen.took = took;
         seen.memory_bytes = memory_bytes;
         seen.frames = error.map(frames).unwrap_or_default();
-        let secrets = secrets(grants);
         for exchange in &mut seen.exchanges {
-            mask(exchange, &secrets);
+            mask(exchange, &grants.hidden);
         }
     }
 }
 
-/// What must not stand in a recording: the values of settings that are called like secrets.
-fn secrets(grants: &Grants) -> Vec<String> {
-    let secret = |name: &str| {
+/// What must not stand in a recording: secrets, and the values of settings that are called like one.
+pub(super) fn hidden(granted: &PluginGrants) -> Vec<String> {
+    let is_secret = |name: &str| {
         let name = name.to_ascii_lowercase();
         SECRET_NAMES.iter().any(|part| name.contains(part))
     };
-    let config = grants.config.iter().filter(|(name, _)| secret(name));
-    let mut values: Vec<_> = config.map(|(_, value)| value.clone()).collect();
+    let config = granted.config.iter().filter(|(name, _)| is_secret(name));
+    let secrets = granted.secrets.values().map(|secret| secret.value.clone());
+    let mut values: Vec<_> = config.map(|(_, value)| value.clone()).chain(secrets).collect();
     values.retain(|value| value.len() >= SECRET_BYTES_MIN);
     // The longest first: one may be a part of another.
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
@@ -224,7 +224,7 @@ fn secrets(grants: &Grants) -> Vec<String> {
 
 /// The text without the plugin's secrets.
 pub(super) fn masked(grants: &Grants, text: &str) -> String {
-    without(&secrets(grants), text)
+    without(&grants.hidden, text)
 }
 
 fn without(secrets: &[String], text: &str) -> String {
@@ -274,6 +274,7 @@ impl Lookup for Noted {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
+    use crate::plugin::grant::InjectedSecret;
 
     fn answer(url: &str, status: u16, repeats: bool) -> Exchange {
         Exchange {
@@ -303,25 +304,28 @@ mod tests {
         let config =
             [("keystone_password", "opensesame"), ("heat_url", "http://a"), ("token", "x")];
         let config = config.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let grants = Grants { config, ..Grants::default() };
+        let mut granted = PluginGrants { config, ..PluginGrants::default() };
+        let secret = InjectedSecret { value: "injected".to_owned(), ..InjectedSecret::default() };
+        granted.secrets.insert("s".to_owned(), secret);
+        let grants = Grants { hidden: hidden(&granted), ..Grants::default() };
         let witness = Witness::new(1000);
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let number =
             witness.begin("GET", "http://a/?p=opensesame", vec![header("x-auth-token", "t")]);
         witness.body(number, Side::Request, br#"{"password": "opensesame", "x": 1}"#);
-        let headers = vec![header("set-cookie", "c"), header("x-echo", "<opensesame>")];
+        let headers = vec![header("set-cookie", "c"), header("x-echo", "<opensesame injected>")];
         witness.head(number, Ok(200), headers);
         witness.body(number, Side::Answer, &[0xff]);
         witness.end(&grants, Duration::ZERO, 0, None);
         let seen = witness.take();
         let shown = format!("{seen:?}");
-        assert!(!shown.contains("opensesame"), "{shown}");
+        assert!(!shown.contains("opensesame") && !shown.contains("injected"), "{shown}");
         let exchange = &seen.exchanges[0];
         assert_eq!(exchange.url, "http://a/?p=***");
         assert_eq!(exchange.request.body, br#"{"password": "***", "x": 1}"#);
         assert_eq!(
             exchange.answer.headers,
-            [header("set-cookie", "***"), header("x-echo", "<***>")]
+            [header("set-cookie", "***"), header("x-echo", "<*** ***>")]
         );
         assert_eq!(exchange.request.headers, [header("x-auth-token", "***")]);
         assert_eq!(exchange.answer.body, [0xff]);

@@ -109,12 +109,14 @@ pub fn own_file(name: &str, file: &str, text: &str, said: Plugin) -> Result<Plug
 }
 
 /// What the project's tests are told by; it says nothing to a host, and is no mistake either.
-const OF_TESTS: [&str; 5] = [
+const OF_TESTS: [&str; 7] = [
     "STOKEHOLD_ETCD",
     "STOKEHOLD_HEAT_URL",
     "STOKEHOLD_HEAT_VENV",
+    "STOKEHOLD_KAFKA",
     "STOKEHOLD_ROUNDS",
     "STOKEHOLD_SEED",
+    "STOKEHOLD_SNMPD",
 ];
 
 /// `--grant-http plugin=host:port` and its like: one more grant each. Also the plugins that have a file of their own.

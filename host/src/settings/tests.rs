@@ -85,6 +85,12 @@ fn a_refusal_names_source_and_key_and_says_what_is_allowed() {
         ),
         ("store = 3", "s.toml: store must be a text in quotes, not a value of type integer"),
         ("store = \"http://a:1\"", "must be a folder, as PATH or embedded:PATH, or etcd://"),
+        (
+            "monitor_out = \"a:9092\"",
+            "s.toml: monitor_out must be the brokers of a Kafka, as kafka://a:9092,b:9092",
+        ),
+        ("monitor_out = \"kafka://a\"", "must be the brokers of a Kafka"),
+        ("monitor_out = \"kafka://a:9092,\"", "must be the brokers of a Kafka"),
         ("handlers = \"\"", "s.toml: handlers must be a path, not \"\""),
         ("log_format = \"xml\"", "s.toml: log_format must be human or json, not \"xml\""),
         ("schemas = \"ftp://a/b\"", "must be a file, or an address as http://gohan:9091"),

@@ -62,6 +62,34 @@ impl Setting for StorePlace {
     }
 }
 
+/// The brokers of a Kafka, each as `host:port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MonitorOut(pub Vec<String>);
+
+impl Setting for MonitorOut {
+    fn parse(text: &str) -> Result<Self, String> {
+        let brokers: Vec<_> = text
+            .strip_prefix("kafka://")
+            .unwrap_or_default()
+            .split(',')
+            .map(str::to_owned)
+            .collect();
+        let is_broker = |broker: &String| {
+            let parts = broker.rsplit_once(':');
+            parts.is_some_and(|(host, port)| {
+                !host.is_empty()
+                    && !host.contains(['/', '@', ' '])
+                    && port.parse::<u16>().is_ok_and(|port| port > 0)
+            })
+        };
+        if brokers.iter().all(is_broker) {
+            Ok(Self(brokers))
+        } else {
+            Err("the brokers of a Kafka, as kafka://a:9092,b:9092".to_owned())
+        }
+    }
+}
+
 /// Where the schemas come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SchemaSource {

@@ -1,7 +1,10 @@
 //! What a handler reported, as effects.
 
 use super::Closing;
-use crate::domain::{Content, Effect, Entry, Fields, Job, MonitorCall, Registration, Report};
+use crate::domain::{
+    Alias, Announcement, Content, Effect, Entry, Fields, Job, MonitorCall, Registration, Report,
+    Target,
+};
 
 /// The stack record and the registration; the reported fields have their own place.
 pub(super) fn effects(job: &Job, closing: &Closing) -> Vec<Effect> {
@@ -69,4 +72,30 @@ fn registered(
     }
     let empty = registration.targets.is_empty() && registration.aliases.is_empty();
     (!empty).then_some(registration)
+}
+
+/// What collectors outside are told of these calls: their effect in the end, what goes before what
+/// comes. Whatever was registered is told again, also if it was told before.
+pub fn announced(
+    job: &Job,
+    before: Option<&Registration>,
+    calls: &[MonitorCall],
+) -> Vec<Announcement> {
+    let none = Registration::default();
+    let before = before.unwrap_or(&none);
+    let after = registered(job, Some(before), calls).unwrap_or_default();
+    let left = before.targets.values().filter(|old| !after.targets.contains_key(&old.name));
+    let dropped = before.aliases.iter().filter(|old| !after.aliases.contains(old));
+    let named = |target: &&Target| {
+        calls.iter().any(|call| matches!(call, MonitorCall::Register(t) if t.name == target.name))
+    };
+    let added = |alias: &&Alias| {
+        calls.iter().any(|call| matches!(call, MonitorCall::AddAlias(a) if a == *alias))
+    };
+    left.cloned()
+        .map(Announcement::Unwatch)
+        .chain(dropped.cloned().map(Announcement::Drop))
+        .chain(after.targets.values().filter(named).cloned().map(Announcement::Watch))
+        .chain(after.aliases.iter().filter(added).cloned().map(Announcement::Know))
+        .collect()
 }

@@ -13,6 +13,7 @@ pub mod key;
 mod content;
 mod document;
 
+mod announcement;
 mod applied;
 mod exchange;
 mod job;
@@ -33,6 +34,7 @@ pub mod schemas;
 
 mod envelope;
 
+pub use announcement::{Announced, announcement};
 pub use content::{read, spell};
 pub use envelope::{event, fact, transaction};
 pub use exchange::{read_answers, spell_answers};

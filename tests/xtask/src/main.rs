@@ -6,7 +6,9 @@ mod demo;
 mod etcd;
 mod guests;
 mod heat;
+mod kafka;
 mod languages;
+mod snmpd;
 mod suites;
 
 use std::process::ExitCode;
@@ -24,6 +26,8 @@ usage: cargo xtask <chore>
   heat             a real OpenStack Heat in a Python environment under target/
   etcd             a real etcd: the one on the PATH, or one under target/
   languages        toolchains for Python, JavaScript and C under target/, and the examples in them
+  snmpd            a real SNMP agent: the one on the PATH, or one under target/
+  kafka            a broker that speaks Kafka's protocol, under target/
   deny             licences and advisories of the dependencies";
 
 fn main() -> ExitCode {
@@ -60,6 +64,14 @@ fn perform(args: &[&str]) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        ["snmpd"] => snmpd::install().map(|program| {
+            println!("export {}={}", snmpd::VARIABLE, program.display());
+            ExitCode::SUCCESS
+        }),
+        ["kafka"] => kafka::install().map(|program| {
+            println!("export {}={}", kafka::VARIABLE, program.display());
+            ExitCode::SUCCESS
+        }),
         ["deny"] => suites::deny().map(|()| ExitCode::SUCCESS),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::cargo::{Workspace, cargo, is_there, run, shown};
-use crate::{etcd, guests, heat, languages};
+use crate::{etcd, guests, heat, kafka, languages, snmpd};
 
 /// How much is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +56,11 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
     });
     match breadth {
         Breadth::All => {
-            let (mut heat, mut etcd, mut toolchains) = (None, None, None);
+            let (mut heat, mut services, mut toolchains) = (None, Vec::new(), None);
             step("real Heat", &mut || real_heat(&mut heat));
-            step("real etcd", &mut || real_etcd(&mut etcd));
+            for service in SERVICES {
+                step(service.step, &mut || real(&mut services, &service));
+            }
             step("languages", &mut || other_languages(&mut toolchains));
             // The tests start these; with all targets at once nothing is compiled for two feature sets.
             let programs = ["build", "--workspace", "--all-targets", "--quiet"];
@@ -67,7 +69,7 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
                 let mut cargo = cargo();
                 cargo.args(["test", "--workspace", "--no-fail-fast"]);
                 cargo.envs(heat.iter().map(|place| (heat::VARIABLE, place)));
-                cargo.envs(etcd.iter().map(|program| (etcd::VARIABLE, program)));
+                cargo.envs(services.iter().map(|(variable, program)| (variable, program)));
                 cargo.envs(toolchains.iter().map(|folder| (languages::VARIABLE, folder)));
                 tests(&mut cargo)
             });
@@ -124,23 +126,60 @@ fn real_heat(place: &mut Option<PathBuf>) -> Result<String> {
     })
 }
 
-/// The etcd that the tests use: the environment's, one that is there, or – where nothing may be left out – a new one.
-fn real_etcd(program: &mut Option<PathBuf>) -> Result<String> {
-    if std::env::var_os(etcd::VARIABLE).is_some() {
-        return Ok("as the environment says".to_owned());
-    }
-    *program = etcd::present()?;
-    if program.is_none() && std::env::var("CI").as_deref() == Ok("true") {
-        *program = Some(etcd::install()?);
-    }
-    Ok(match program {
-        Some(_) => String::new(),
-        None => "not run: there is none; `cargo xtask etcd` gets it".to_owned(),
-    })
+/// A program that the tests start.
+#[derive(Clone, Copy)]
+struct Service {
+    step: &'static str,
+    /// Names the program to the tests.
+    variable: &'static str,
+    /// The chore that gets it.
+    chore: &'static str,
+    present: fn() -> Result<Option<PathBuf>>,
+    install: fn() -> Result<PathBuf>,
 }
 
-/// Makes the SDK's package and builds it from there, as those build it who have nothing else. What it depends on is there
-/// already.
+const SERVICES: [Service; 3] = [
+    Service {
+        step: "real etcd",
+        variable: etcd::VARIABLE,
+        chore: "etcd",
+        present: etcd::present,
+        install: etcd::install,
+    },
+    Service {
+        step: "real snmpd",
+        variable: snmpd::VARIABLE,
+        chore: "snmpd",
+        present: snmpd::present,
+        install: snmpd::install,
+    },
+    Service {
+        step: "broker",
+        variable: kafka::VARIABLE,
+        chore: "kafka",
+        present: kafka::present,
+        install: kafka::install,
+    },
+];
+
+/// The program that the tests use: the environment's, one that is there, or – where nothing may be left out – a new one.
+fn real(found: &mut Vec<(&'static str, PathBuf)>, service: &Service) -> Result<String> {
+    if std::env::var_os(service.variable).is_some() {
+        return Ok("as the environment says".to_owned());
+    }
+    let mut program = (service.present)()?;
+    if program.is_none() && std::env::var("CI").as_deref() == Ok("true") {
+        program = Some((service.install)()?);
+    }
+    if let Some(program) = program {
+        found.push((service.variable, program));
+        return Ok(String::new());
+    }
+    Ok(format!("not run: there is none; `cargo xtask {}` gets it", service.chore))
+}
+
+/// Makes the SDK's package and builds it from there, as those build it who have nothing else. What it depends on is
+/// there already.
 fn package(cargo: &mut Command) -> &mut Command {
     let whole = ["package", "--quiet", "--package", "stokehold-sdk", "--all-features"];
     cargo.args(whole).args(["--target", guests::TARGET, "--allow-dirty", "--offline"])

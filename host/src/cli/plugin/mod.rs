@@ -13,8 +13,8 @@ mod check;
 mod componentize;
 mod inspect;
 mod new;
-mod outcome;
-mod rehearsal;
+pub(super) mod outcome;
+pub(super) mod rehearsal;
 mod run;
 
 #[derive(clap::Args)]

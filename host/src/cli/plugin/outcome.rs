@@ -9,7 +9,8 @@ use serde_json::{Value as Json, json};
 use super::rehearsal::{Probe, Scene};
 use crate::cli::Answer;
 use crate::cli::plain::plain;
-use crate::domain::{Alias, Failure, Fault, MonitorCall, Report, Stack, Verdict};
+use crate::domain::{Alias, Failure, MonitorCall, Report, Stack, Verdict};
+use crate::flow::recordings;
 use crate::plugin::{Found, Frame, Seen};
 use crate::wire;
 
@@ -32,21 +33,69 @@ pub(in crate::cli) fn calls(
     scenes: &[Scene],
     unused: &[String],
 ) -> Result<Answer> {
-    let text = match form {
-        Form::Json => {
-            let calls: Vec<_> = scenes.iter().map(scene_json).collect();
-            whole(found, "calls", Json::from(calls), unused)
-        }
-        Form::Text => {
-            let calls = scenes.iter().enumerate().map(|(nth, scene)| scene_text(nth + 1, scene));
-            calls.chain([left_over(unused)]).collect()
-        }
-    };
-    std::io::stdout().lock().write_all(text.as_bytes())?;
+    print(form, found, scenes, &[], unused)?;
     let is_well = scenes.last().is_some_and(|scene| {
         matches!(scene.answer.outcome, Ok(Verdict::Completed | Verdict::Pending { .. }))
     });
     Ok(answer(is_well && scenes.iter().all(|scene| scene.seen.unanswered.is_empty())))
+}
+
+/// Prints calls that were made again. The answer is no where one came out otherwise than before, or asked for what
+/// was not recorded.
+pub(in crate::cli) fn replay(
+    form: Form,
+    found: &Found,
+    scenes: &[Scene],
+    recorded: &[String],
+    unused: &[String],
+) -> Result<Answer> {
+    print(form, found, scenes, recorded, unused)?;
+    let mut pairs = scenes.iter().zip(recorded);
+    Ok(answer(pairs.all(|(scene, before)| is_same(scene, before))))
+}
+
+/// Whether it came out as before; the reason's words may differ.
+fn is_same(scene: &Scene, before: &str) -> bool {
+    let word = |text: &str| text.split([':', ',']).next().map(str::to_owned);
+    let now = recordings::outcome(&scene.answer.outcome);
+    word(&now) == word(before) && scene.seen.unanswered.is_empty()
+}
+
+fn print(
+    form: Form,
+    found: &Found,
+    scenes: &[Scene],
+    recorded: &[String],
+    unused: &[String],
+) -> Result<()> {
+    let before = recorded.iter().map(Some).chain(std::iter::repeat(None));
+    let text = match form {
+        Form::Json => {
+            let calls = scenes.iter().zip(before).map(|(scene, before)| {
+                let mut call = scene_json(scene);
+                if let Some(before) = before {
+                    add(&mut call, json!({"recorded": before}));
+                }
+                call
+            });
+            whole(found, "calls", calls.collect(), unused)
+        }
+        Form::Text => {
+            let calls = scenes.iter().zip(before).enumerate().map(|(nth, (scene, before))| {
+                let mut text = scene_text(nth + 1, scene);
+                if let Some(before) = before {
+                    let how = if is_same(scene, before) { "the same" } else { "DIFFERS" };
+                    let mut lines = Lines(String::new());
+                    lines.add("recorded", &format!("{before} ({how})"));
+                    text.push_str(&lines.0);
+                }
+                text
+            });
+            calls.chain([left_over(unused)]).collect()
+        }
+    };
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(())
 }
 
 /// Prints a look of a prober.
@@ -78,21 +127,11 @@ fn whole(found: &Found, what: &str, said: Json, unused: &[String]) -> String {
 }
 
 fn left_over(unused: &[String]) -> String {
-    unused
-        .iter()
-        .map(|it| format!("note: nobody asked for the answer to {}\n", plain(it)))
-        .collect()
-}
-
-/// The verdict in words, as the runner's log says it.
-pub(in crate::cli) fn verdict(outcome: &Result<Verdict, Fault>) -> String {
-    match outcome {
-        Ok(Verdict::Completed) => "completed".to_owned(),
-        Ok(Verdict::Pending { after_ms, .. }) => format!("pending, again after {after_ms} ms"),
-        Ok(Verdict::Failed(Failure::Retry(why))) => format!("failed, to be tried again: {why}"),
-        Ok(Verdict::Failed(Failure::Fatal(why))) => format!("failed for good: {why}"),
-        Err(fault) => format!("fault: {fault}"),
-    }
+    unused.iter().fold(String::new(), |mut text, it| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "note: nobody asked for the answer to {}", plain(it));
+        text
+    })
 }
 
 fn costs(seen: &Seen) -> String {
@@ -114,7 +153,7 @@ impl Lines {
 }
 
 fn scene_text(number: usize, scene: &Scene) -> String {
-    let outcome = verdict(&scene.answer.outcome);
+    let outcome = recordings::outcome(&scene.answer.outcome);
     let head = format!("call {number}: {} ({})\n", plain(&outcome), costs(&scene.seen));
     let mut lines = Lines(head);
     seen_text(&mut lines, &scene.seen);

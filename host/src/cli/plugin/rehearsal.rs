@@ -57,17 +57,19 @@ impl Rehearsal {
     /// The file cannot be used, or there is no sandbox.
     pub(in crate::cli) async fn of(
         file: &Path,
-        mut settings: PluginSettings,
+        settings: PluginSettings,
         may_be_scripted: bool,
     ) -> Result<Self> {
         let alone =
             EngineSettings { instances_max: 1, reads_lines: true, ..EngineSettings::default() };
         let engine = Engine::new(&alone).context("cannot start the sandbox")?;
         let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        let own = settings.per_plugin.entry(stem.to_owned()).or_default();
-        if may_be_scripted && own.http.is_empty() {
-            own.http.push(ANSWERED.to_owned());
-        }
+        let settings = settings.for_one(stem, |own| {
+            if may_be_scripted && own.http.is_empty() {
+                own.http.push(ANSWERED.to_owned());
+            }
+        });
+        let settings = settings.map_err(|why| anyhow!("{} {why}", shown(file)))?;
         let found = plugin::load_file(&engine, file, &settings).await;
         let found = found.map_err(|why| anyhow!("{} {why}", shown(file)))?;
         let witness = Arc::new(Witness::new(BODY_BYTES_MAX));
@@ -85,6 +87,12 @@ impl Rehearsal {
             self.witness = Arc::new(Witness::with_answers(BODY_BYTES_MAX, answers));
             self.is_scripted = true;
         }
+    }
+
+    /// Has these answers given from now on, and no others.
+    pub(in crate::cli) fn play(&mut self, answers: Vec<Exchange>) {
+        self.is_scripted = false;
+        self.answer_with(Some(answers));
     }
 
     /// Answers that nobody asked for.

@@ -94,7 +94,7 @@ jobs            c working on h1
 fn hosts_tell_what_they_loaded_and_what_is_broken_states_tell_what_is_held_back_or_failed() {
     let said = host(Presence {
         node: "node-1".into(),
-        probers: vec![prober("http_prober", "virtual_network")],
+        probers: vec![prober("contrail_prober", "virtual_network")],
         faults: vec![PluginFault { file: "broken.wasm".into(), reason: "is no component".into() }],
         ..with_handlers(&["heat_worker", "monitoring_worker"])
     });
@@ -112,7 +112,7 @@ fn hosts_tell_what_they_loaded_and_what_is_broken_states_tell_what_is_held_back_
     ];
     let expected = "\
 hosts           h1 (leads) on node-1, handlers: heat_worker, monitoring_worker, \
-probers: http_prober
+probers: contrail_prober
 plugin faults   broken.wasm: is no component
 held back       port:1: network:2 is not there yet
 failed          port:2 version 2 CREATE_FAILED: heat said no

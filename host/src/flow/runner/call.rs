@@ -11,9 +11,10 @@ use crate::domain::{
     Action, Content, Entry, Failure, Fault, Fields, JobId, Json, Posted, Registration, Report,
     ResourceRef, Revision, Stack, Step, TemplateId, Transaction, Verdict,
 };
-use crate::flow::clock;
 use crate::flow::roster::{Blame, Shift};
 use crate::flow::scribe::{Scribe, Uncommitted};
+use crate::flow::{clock, recordings};
+use crate::kafka::Kafka;
 use crate::plugin::{self, Lookup};
 use crate::settle::Closing;
 use crate::store::LeaseId;
@@ -37,12 +38,14 @@ pub(super) struct Call {
 pub(super) struct Tools {
     pub(super) scribe: Scribe,
     lookup: Arc<dyn Lookup>,
+    /// Where registrations are told, besides the store.
+    pub(super) outlet: Option<Arc<Kafka>>,
 }
 
 impl Tools {
-    pub(super) fn new(scribe: Scribe) -> Self {
+    pub(super) fn new(scribe: Scribe, outlet: Option<Arc<Kafka>>) -> Self {
         let lookup = Arc::new(StoreLookup(scribe.clone()));
-        Self { scribe, lookup }
+        Self { scribe, lookup, outlet }
     }
 
     /// Claims the job and calls its handler.
@@ -81,7 +84,7 @@ impl Tools {
         let Some(mut shift) = call.shift.take() else { return Came::GivenBack(claim) };
         shift.clock_in();
         let Some(worker) = shift.worker() else { return Came::GivenBack(claim) };
-        let answer = worker.handle(asked).await;
+        let answer = recordings::handle(worker, asked).await;
         if shift.ended(answer.outcome.as_ref().err()) == Blame::Version {
             return Came::GivenBack(claim);
         }
@@ -90,6 +93,17 @@ impl Tools {
             Ok(None)
         } else {
             self.registration(&call.posted.job.target).await
+        };
+        let registration = match registration {
+            Ok(registration) => {
+                let told = self.deliver(&call.posted.job, &answer, registration.as_ref()).await;
+                if let Err(why) = told {
+                    let outcome = Ok(Verdict::Failed(Failure::Retry(why)));
+                    return Came::Answered(Box::new(closing(&call, claim, outcome)));
+                }
+                Ok(registration)
+            }
+            Err(error) => Err(error),
         };
         Came::Answered(Box::new(match registration {
             Ok(registration) => Closing {

@@ -1,21 +1,16 @@
 //! `wasi:http`: only to granted hosts, over the connections that all guests share.
 
-use std::io;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-use bytes::Bytes;
 use http::uri::Scheme;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use tokio::sync::Semaphore;
-use tokio::time::Sleep;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use super::body::{Bounded, Received, send_error, source, too_much_received, too_much_sent};
 use super::refusals::{Refusal, Refusals};
 use super::script::{self, Watch};
 use crate::http_client::{self, Astray, Limits, Near, Reach, SendError};
@@ -163,34 +158,32 @@ struct Sender {
 }
 
 impl Sender {
-    /// What a watch sees is what the guest sent: nothing was put into it yet.
     async fn send(
         &self,
         request: Request<WasiBody>,
         reach: Reach,
         watch: Option<Watch>,
     ) -> Result<Response<WasiBody>, Error> {
-        let bytes_max = self.plugin.bounds.http_body_bytes_max;
         let tap = |side, body| match &watch {
             Some(watch) => watch.tap(side, body),
             None => body,
         };
         let request = request.map(|body| tap(Side::Request, body));
-        let response = self.sent(request, reach).await.inspect_err(|why| {
+        let response = self.answer(request, reach).await.inspect_err(|why| {
             watch.iter().for_each(|watch| watch.failed(why));
         })?;
         let response = response.map(|body| {
             let (body, pause) = (Received(body), self.options.between_bytes_timeout);
+            let left = self.plugin.bounds.http_body_bytes_max;
             let over = too_much_received;
-            let body = Bounded { body, left: bytes_max, over, pause, wait: None };
-            tap(Side::Answer, body.boxed_unsync())
+            tap(Side::Answer, Bounded { body, left, over, pause, wait: None }.boxed_unsync())
         });
         watch.iter().for_each(|watch| watch.answered(&response));
         Ok(response)
     }
 
-    /// Sends it once, or twice if an injection asks for that.
-    async fn sent(
+    /// The answer to the guest's request, or to its second sending.
+    async fn answer(
         &self,
         request: Request<WasiBody>,
         reach: Reach,
@@ -205,14 +198,13 @@ impl Sender {
         }
         let kept = body.collect().await?.to_bytes();
         let whole = || Full::new(kept.clone()).map_err(|never| match never {}).boxed_unsync();
-        match self.once(&outgoing, whole()).await? {
-            (response, Next::Deliver) => Ok(response),
-            (answer, Next::Again) => {
-                drop(answer);
-                outgoing.sent = 1;
-                Ok(self.once(&outgoing, whole()).await?.0)
-            }
+        let (answer, next) = self.once(&outgoing, whole()).await?;
+        if next == Next::Deliver {
+            return Ok(answer);
         }
+        drop(answer);
+        outgoing.sent = 1;
+        Ok(self.once(&outgoing, whole()).await?.0)
     }
 
     /// Sends it as the injections want it, and asks them what to do with the answer.
@@ -268,147 +260,4 @@ impl Sender {
         });
         Error::DestinationIpProhibited
     }
-}
-
-fn too_much_sent() -> Error {
-    Error::HttpRequestBodySize(None)
-}
-
-fn too_much_received() -> Error {
-    Error::HttpResponseBodySize(None)
-}
-
-/// A body of bounded length, with bounded pauses between its parts.
-struct Bounded<B> {
-    body: B,
-    left: u64,
-    over: fn() -> Error,
-    pause: Option<Duration>,
-    wait: Option<Pin<Box<Sleep>>>,
-}
-
-impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for Bounded<B> {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let this = &mut *self;
-        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
-            // The pause begins when somebody waits: a guest may take its time between two reads.
-            let Some(pause) = this.pause else { return Poll::Pending };
-            let wait = this.wait.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
-            return wait.as_mut().poll(cx).map(|()| Some(Err(Error::ConnectionReadTimeout)));
-        };
-        this.wait = None;
-        if let Some(Ok(frame)) = &frame
-            && let Some(data) = frame.data_ref()
-        {
-            match this.left.checked_sub(data.len() as u64) {
-                Some(left) => this.left = left,
-                None => return Poll::Ready(Some(Err((this.over)()))),
-            }
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// The client's body with the guest's errors.
-struct Received(Incoming);
-
-impl Body for Received {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = Pin::new(&mut self.0).poll_frame(cx);
-        frame.map(|frame| frame.map(|frame| frame.map_err(|why| hyper_error(&why))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
-}
-
-fn send_error(why: &SendError) -> Error {
-    let why = match why {
-        SendError::Slow(_) => return Error::ConnectionReadTimeout,
-        SendError::Client(why) => why,
-    };
-    tracing::debug!("request of a guest failed: {why:?}");
-    if let Some(io) = source::<io::Error>(why)
-        && why.is_connect()
-    {
-        match io.kind() {
-            io::ErrorKind::TimedOut => return Error::ConnectionTimeout,
-            io::ErrorKind::ConnectionRefused => return Error::ConnectionRefused,
-            _ => {}
-        }
-    }
-    match source::<rustls::Error>(why) {
-        Some(rustls::Error::InvalidCertificate(_)) => return Error::TlsCertificateError,
-        Some(_) => return Error::TlsProtocolError,
-        None => {}
-    }
-    if let Some(Error::HttpRequestBodySize(size)) = source::<Error>(why) {
-        return Error::HttpRequestBodySize(*size);
-    }
-    if why.is_connect() {
-        // The connector has no public type for a name that is not found, only these words.
-        let no_name = chain(why).any(|part| part.to_string().starts_with("dns error"));
-        return if no_name {
-            Error::DnsError { rcode: None, info_code: None }
-        } else {
-            Error::DestinationUnavailable
-        };
-    }
-    source::<hyper::Error>(why).map_or(Error::HttpProtocolError, hyper_error)
-}
-
-fn hyper_error(why: &hyper::Error) -> Error {
-    if why.is_timeout() {
-        Error::HttpResponseTimeout
-    } else if why.is_incomplete_message()
-        || why.is_closed()
-        || why.is_canceled()
-        || source::<io::Error>(why).is_some()
-    {
-        Error::ConnectionTerminated
-    } else {
-        Error::HttpProtocolError
-    }
-}
-
-/// An error and its causes. What an I/O error wraps counts as its cause, which it does not say itself.
-fn chain<'a>(
-    why: &'a (dyn std::error::Error + 'static),
-) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(why), |part| {
-        let wrapped = part.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        wrapped.map_or_else(|| part.source(), |inner| Some(inner))
-    })
-}
-
-/// The innermost cause of this type: wrappers of the same type say less.
-fn source<'a, E: std::error::Error + 'static>(
-    why: &'a (dyn std::error::Error + 'static),
-) -> Option<&'a E> {
-    chain(why).filter_map(|part| part.downcast_ref::<E>()).last()
 }

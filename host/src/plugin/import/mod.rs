@@ -3,6 +3,7 @@
 //! Files, environment and sockets are linked because standard libraries and interpreters import them unasked. The
 //! former two are empty, and no socket reaches an address that was not granted.
 
+mod body;
 mod config;
 mod http;
 mod limit;
@@ -63,9 +64,9 @@ pub(crate) struct Guest {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     gate: Gate,
+    witness: Option<Arc<Witness>>,
     wire: Arc<Wire>,
     refusals: Arc<Refusals>,
-    witness: Option<Arc<Witness>>,
 }
 
 /// The job at hand; there is none while a plugin describes itself or probes.
@@ -131,9 +132,9 @@ impl Guest {
             wasi: wasi.build(),
             http,
             gate: Gate::new(plugin, has_network, &refusals),
+            witness: None,
             wire,
             refusals,
-            witness: None,
             plugin: Arc::clone(plugin),
         }
     }

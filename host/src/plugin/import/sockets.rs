@@ -1,4 +1,4 @@
-//! `wasi:sockets`: datagrams and connections to granted addresses, for plugins that have such a grant.
+//! `wasi:sockets`: datagrams and connections to granted addresses. Who is granted none is told that access is denied.
 //!
 //! Every address is looked at when it is used. A granted name is asked for here, too, so that what a guest says it
 //! found counts for nothing.

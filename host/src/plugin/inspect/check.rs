@@ -1,7 +1,6 @@
 //! Whether a file can be used as a plugin, and what it needs for it: everything a host looks at when it loads the
 //! file, and where that fails, why, in plain words.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Inspection, Offer, inspect};
 use crate::domain::UpdateStyle;
+use crate::plugin::asked::{Asked, Standing, Wish, wishes};
 use crate::plugin::cache::{Cache, hex};
 use crate::plugin::convert::{Described, line};
 use crate::plugin::engine::Engine;
@@ -155,13 +155,24 @@ async fn describe(
     stem: &str,
     settings: Option<&PluginSettings>,
 ) {
-    let mut enough = settings.cloned().unwrap_or_default();
-    let imports = checkup.inspection.iter().flat_map(|inspection| &inspection.imports);
-    let wants_http = imports.clone().any(|import| import.offer == Offer::Grant("http"));
-    let own = enough.per_plugin.entry(stem.to_owned()).or_default();
-    if wants_http && own.http.is_empty() {
-        own.http.push(NOWHERE.to_owned());
-    }
+    let all = settings.cloned().unwrap_or_default();
+    let granted = match all.granted(stem) {
+        Ok(granted) => granted,
+        Err(why) => {
+            checkup.add("grants", Severity::Failure, line(&why, 4 * TEXT_BYTES_MAX));
+            return;
+        }
+    };
+    let mut imports = checkup.inspection.iter().flat_map(|inspection| &inspection.imports);
+    let lacks_http =
+        granted.http.is_empty() && imports.any(|import| import.offer == Offer::Grant("http"));
+    let bounds = all.bounds.with(&granted.bounds);
+    let enough = all.for_one(stem, |own| {
+        if lacks_http {
+            own.http.push(NOWHERE.to_owned());
+        }
+    });
+    let enough = enough.unwrap_or_default();
     let cache = enough.cache_dir.as_deref().and_then(|dir| Cache::open(dir).ok()).map(Arc::new);
     let file = checkup.file.clone();
     let one = Candidate { engine, settings: &enough, file: &file, cache: cache.as_ref() };
@@ -174,18 +185,40 @@ async fn describe(
     };
     let about = about(&described, &found);
     checkup.add("describe", Severity::Ok, words(&about));
-    let given = settings.and_then(|settings| settings.per_plugin.get(stem).cloned());
-    let given = given.unwrap_or_default();
-    if wants_http && given.http.is_empty() {
+    checkup.about = Some(about);
+    if lacks_http {
         let text = format!(
             "imports wasi:http, which has to be granted: http = [\"HOST:PORT\"] under \
              [plugins.{stem}] in stokehold.toml, or --grant-http {stem}=HOST:PORT"
         );
         checkup.add("grants", Severity::Need, text);
     }
-    grants(checkup, &about, stem, &given.config);
-    limits(checkup, &about, stem, settings);
-    checkup.about = Some(about);
+    for wish in wishes(&Asked::of(&described), &granted, &bounds) {
+        tell(checkup, stem, &wish);
+    }
+}
+
+/// One thing that is asked for, against what is granted.
+fn tell(checkup: &mut Checkup, stem: &str, wish: &Wish) {
+    let Wish { kind, asked, setting, .. } = wish;
+    let is_limit = asked.bytes().all(|byte| byte.is_ascii_digit()) && kind.contains('-');
+    let check = if is_limit { "limits" } else { "grants" };
+    let origin = setting.as_ref().map(|key| format!(" (its setting {key})")).unwrap_or_default();
+    let what = if is_limit { format!("{asked} {kind}") } else { format!("{kind} {asked}") };
+    let remedy = wish.line.as_ref().map(|line| format!("{line} under [plugins.{stem}]"));
+    let remedy = remedy.unwrap_or_default();
+    let (severity, text) = match wish.standing {
+        Standing::Granted => (Severity::Ok, format!("asks for {what}{origin}, and has it")),
+        Standing::Refused => (Severity::Need, format!("asks for {what}{origin}: add {remedy}")),
+        Standing::Unset => (Severity::Ok, format!("may be given {what}: {remedy}")),
+        Standing::Unasked => {
+            (Severity::Need, format!("is given {what}, but never asks for it: is the name right?"))
+        }
+        Standing::Unclear => {
+            (Severity::Need, format!("asks for {what}{origin}, which this host does not know"))
+        }
+    };
+    checkup.add(check, severity, text);
 }
 
 fn about(said: &Described, found: &Found) -> About {
@@ -218,60 +251,5 @@ fn words(about: &About) -> String {
         None => format!("prober {name} of {}", about.kinds.join(", ")),
         Some(_) if after.is_empty() => format!("handler {name}"),
         Some(_) => format!("handler {name}, after {}", after.join(", ")),
-    }
-}
-
-/// Settings are optional, so that an unset one is told as such; hosts are needed.
-fn grants(checkup: &mut Checkup, about: &About, stem: &str, config: &BTreeMap<String, String>) {
-    for (kind, value) in &about.grants {
-        let (severity, text) = match kind.as_str() {
-            "config" if config.contains_key(value) => {
-                (Severity::Ok, format!("reads the setting {value}, which is set"))
-            }
-            "config" => {
-                let how = format!("--config {stem}.{value}=VALUE, if it is wanted");
-                (Severity::Ok, format!("reads the setting {value}: {how}"))
-            }
-            "http" => match value.strip_prefix("config:") {
-                None => (Severity::Ok, format!("asks for http to {value}")),
-                Some(key) => {
-                    (Severity::Ok, format!("asks for http to the host of its setting {key}"))
-                }
-            },
-            kind => {
-                let text = format!("asks for the grant \"{kind}\", which this host does not know");
-                (Severity::Need, text)
-            }
-        };
-        checkup.add("grants", severity, text);
-    }
-}
-
-fn limits(checkup: &mut Checkup, about: &About, stem: &str, settings: Option<&PluginSettings>) {
-    let bounds = settings.map(|settings| {
-        let own = settings.per_plugin.get(stem).map(|own| own.bounds.clone()).unwrap_or_default();
-        settings.bounds.with(&own)
-    });
-    let bounds = bounds.unwrap_or_default();
-    for (name, value) in &about.limits {
-        let (setting, bound) = match name.as_str() {
-            "memory-bytes" => ("memory_bytes_max", bounds.memory_bytes_max),
-            "call-ms" => ("call_ms_max", bounds.call_ms_max),
-            name => {
-                let text = format!("asks for the limit \"{name}\", which this host does not know");
-                checkup.add("limits", Severity::Need, text);
-                continue;
-            }
-        };
-        if *value > bound {
-            let text = format!(
-                "asks for {value} {name}, the bound is {bound}: set {setting} under \
-                 [plugins.{stem}] in stokehold.toml"
-            );
-            checkup.add("limits", Severity::Need, text);
-        } else {
-            let text = format!("asks for {value} {name}, the bound is {bound}");
-            checkup.add("limits", Severity::Ok, text);
-        }
     }
 }

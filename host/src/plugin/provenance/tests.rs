@@ -50,7 +50,7 @@ fn only_listed_digests_are_admitted() {
     }
     let other = A.replace('a', "c");
     let why = admit(&rules, "a.wasm", b"", &other, None).unwrap_err();
-    assert!(why.starts_with(&format!("has the SHA-256 {other}, which is not in plugin_digests")));
+    assert!(why.starts_with(&format!("has the SHA-256 {other}, which is not in trusted_digests")));
     assert!(why.ends_with(&format!("add the line \"{other}  a.wasm\" if you trust this file")));
 }
 
@@ -60,7 +60,7 @@ fn a_list_of_sha256sum_binds_digests_to_names() {
     assert!(admit(&rules, "a.wasm", b"", A, None).is_ok());
     assert!(admit(&rules, "b.wasm", b"", B, None).is_ok());
     let why = admit(&rules, "b.wasm", b"", A, None).unwrap_err();
-    assert_eq!(why, "has a digest that plugin_digests lists for a.wasm, not for b.wasm");
+    assert_eq!(why, "has a digest that trusted_digests lists for a.wasm, not for b.wasm");
     let other = A.replace('a', "c");
     let why = admit(&rules, "a.wasm", b"", &other, None).unwrap_err();
     assert!(why.contains(&format!("which lists {A} for it")), "{why}");
@@ -83,8 +83,8 @@ fn only_a_good_signature_of_a_known_key_is_admitted() {
     };
     assert_eq!(
         refused(b"code", None),
-        "is not signed, and plugin_keys asks for a signature: put a.wasm.minisig beside it, made by \
-         `minisign -Sm a.wasm` with a key of plugin_keys"
+        "is not signed, and trusted_keys asks for a signature: put a.wasm.minisig beside it, made by \
+         `minisign -Sm a.wasm` with a key of trusted_keys"
     );
     assert_eq!(
         refused(b"c0de", Some(&good)),
@@ -92,7 +92,7 @@ fn only_a_good_signature_of_a_known_key_is_admitted() {
     );
     assert_eq!(
         refused(b"code", Some(&sign(&theirs, b"code"))),
-        "is signed with a key that is not in plugin_keys"
+        "is signed with a key that is not in trusted_keys"
     );
     assert_eq!(
         refused(b"code", Some("nonsense")),

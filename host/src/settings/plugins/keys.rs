@@ -9,8 +9,10 @@ const HOSTS: &str = "must be a list of hosts, as [\"127.0.0.1:8004\"]";
 const PLACES: &str = "must be a list of addresses, as [\"10.0.0.0/8:161\"]";
 const SOURCE: &str =
     "must be a text in quotes, or { file = \"/run/secrets/x\" } or { env = \"X\" }";
-const HELD: &str = "must be a table, as { file = \"/run/secrets/x\", inject = [\"host:port\"] }, \
-                    with env = \"X\" instead of the file, or header = \"X-Auth-Token\" beside it";
+const HELD: &str = concat!(
+    "must be a table, as { file = \"/run/secrets/x\", inject = [\"host:port\"] }, ",
+    "with env = \"X\" instead of the file, or header = \"X-Auth-Token\" beside it",
+);
 
 /// Keys that are no bounds.
 const KEYS: [&str; 6] = ["http", "http_ca_file", "udp", "tcp", "config", "secrets"];

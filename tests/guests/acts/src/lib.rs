@@ -64,6 +64,20 @@ mod guest {
                 "big report" => {
                     state::report("big", &Value::from("x".repeat(n as usize)).to_string())
                 }
+                "spin" => loop {
+                    std::hint::spin_loop();
+                },
+                "spin in the host" => {
+                    let say = "x".repeat(n as usize);
+                    loop {
+                        log::write(log::Level::Trace, &say);
+                    }
+                }
+                "big checkpoint" => {
+                    let checkpoint = Value::from("x".repeat(n as usize)).to_string();
+                    return Verdict::Pending(Pending { after_ms: 1, checkpoint });
+                }
+                "odd names" => odd_names(),
                 "many reports" => (0..n).for_each(|_| monitor::clear()),
                 "bad report" => state::report("broken", "{"),
                 "bad output" => publish_bad(),
@@ -86,6 +100,23 @@ mod guest {
             properties: properties.to_owned(),
             interval_ms: Some(500),
         });
+    }
+
+    /// Whatever looks like the way to something that is not its own.
+    fn odd_names() {
+        for name in ["../../jobs/ready/x", "/state/v2.0/networks/n1", "..", "", "a/b"] {
+            report(name, json!(name));
+            register(name, "{}");
+        }
+        stack_output::publish(&stack_output::Stack {
+            stack_id: "../../state/v2.0/networks/n1".to_owned(),
+            tenant_id: "../t1".to_owned(),
+            status: "CREATE_COMPLETE".to_owned(),
+            status_reason: String::new(),
+            outputs: vec![output("../../n1", "1", None)],
+        });
+        monitor::add_mapping(&mapping(Some("network")));
+        monitor::add_mapping(&mapping(Some("../../networks")));
     }
 
     fn work(job: &Job) {

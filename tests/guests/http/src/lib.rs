@@ -1,6 +1,7 @@
 //! A handler that fetches what its input tells it to: `{"url", "times", "method", "body", "first_byte_ms",
-//! "between_bytes_ms", "connect_ms", "together", "header_bytes", "stubborn"}`. It reports the last status and body,
-//! or the first error.
+//! "between_bytes_ms", "connect_ms", "together", "header_bytes", "stubborn", "headers", "scan"}`. It reports the last
+//! status, headers and body, or the first error; with `scan` also how often those two texts stand side by side in its
+//! memory.
 
 #[cfg(target_family = "wasm")]
 mod guest {
@@ -51,22 +52,47 @@ mod guest {
                     return Verdict::Failed(Failure::Retry(why));
                 }
             }
-            for _ in 0..input["times"].as_u64().unwrap_or(1) {
-                match fetch(&input) {
-                    Ok((status, body)) => {
-                        let body = String::from_utf8_lossy(&body).into_owned();
-                        state::report("status", &status.to_string());
-                        state::report("body", &Value::from(body).to_string());
-                    }
-                    Err(_) if input["stubborn"] == true => {}
-                    Err(why) => return Verdict::Failed(Failure::Retry(why)),
-                }
+            let outcome = fetch_all(&input);
+            if let [Some(one), Some(two)] = [0, 1].map(|nth| input["scan"][nth].as_str()) {
+                state::report("found", &scan(one.as_bytes(), two.as_bytes()).to_string());
             }
-            Verdict::Completed
+            match outcome {
+                Ok(()) => Verdict::Completed,
+                Err(why) => Verdict::Failed(Failure::Retry(why)),
+            }
         }
     }
 
-    fn fetch(input: &Value) -> Result<(u16, Vec<u8>), String> {
+    fn fetch_all(input: &Value) -> Result<(), String> {
+        for _ in 0..input["times"].as_u64().unwrap_or(1) {
+            match fetch(input) {
+                Ok((status, headers, body)) => {
+                    let body = String::from_utf8_lossy(&body).into_owned();
+                    state::report("status", &status.to_string());
+                    let headers: serde_json::Map<_, _> =
+                        headers.into_iter().map(|(k, v)| (k, Value::from(v))).collect();
+                    state::report("headers", &Value::from(headers).to_string());
+                    state::report("body", &Value::from(body).to_string());
+                }
+                Err(_) if input["stubborn"] == true => {}
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(())
+    }
+
+    /// How often `one` is followed by `two` in all of this guest's memory.
+    fn scan(one: &[u8], two: &[u8]) -> usize {
+        let bytes = core::arch::wasm32::memory_size(0) * 65536;
+        // Nothing else runs meanwhile, and all of it can be read; only address 0 is none for Rust.
+        let memory = unsafe { core::slice::from_raw_parts(1 as *const u8, bytes - 1) };
+        let found = memory.windows(one.len() + two.len());
+        found.filter(|part| part.starts_with(one) && part.ends_with(two)).count()
+    }
+
+    type Fetched = (u16, Vec<(String, String)>, Vec<u8>);
+
+    fn fetch(input: &Value) -> Result<Fetched, String> {
         finish(start(input)?)
     }
 
@@ -79,6 +105,10 @@ mod guest {
         if let Some(bytes) = input["header_bytes"].as_u64() {
             let value = vec![b'x'; bytes as usize];
             fields.append("x-long", &value).map_err(|why| format!("{why:?}"))?;
+        }
+        for (name, value) in input["headers"].as_object().into_iter().flatten() {
+            let value = value.as_str().unwrap_or_default().as_bytes();
+            fields.append(name, value).map_err(|why| format!("{why:?}"))?;
         }
         let request = OutgoingRequest::new(fields);
         request.set_scheme(Some(&scheme)).unwrap();
@@ -104,10 +134,13 @@ mod guest {
         Ok(future)
     }
 
-    fn finish(future: FutureIncomingResponse) -> Result<(u16, Vec<u8>), String> {
+    fn finish(future: FutureIncomingResponse) -> Result<Fetched, String> {
         future.subscribe().block();
         let response = future.get().unwrap().unwrap().map_err(|why| format!("{why:?}"))?;
         let status = response.status();
+        let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
+        let headers = response.headers().entries().into_iter();
+        let headers = headers.map(|(name, value)| (name, text(value))).collect();
         let body = response.consume().unwrap();
         let stream = body.stream().unwrap();
         let mut bytes = Vec::new();
@@ -122,7 +155,7 @@ mod guest {
         }
         drop(stream);
         drop(IncomingBody::finish(body));
-        Ok((status, bytes))
+        Ok((status, headers, bytes))
     }
 
     export!(Fetch);

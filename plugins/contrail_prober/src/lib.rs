@@ -1,4 +1,4 @@
-//! `http_prober`: whether virtual networks and interfaces are up, as Contrail's analytics knows.
+//! `contrail_prober`: whether virtual networks and interfaces are up, as Contrail's analytics knows.
 
 use stokehold_sdk::{
     Failure, Grant, Json, Method, Outside, Prober, Probing, Request, Subject, base_url,
@@ -17,12 +17,12 @@ const KINDS: [(&str, &str); 2] = [
 ];
 
 /// The prober.
-pub struct HttpProber;
+pub struct ContrailProber;
 
-impl Prober for HttpProber {
+impl Prober for ContrailProber {
     fn describe() -> Probing {
         Probing {
-            name: "http_prober".to_owned(),
+            name: "contrail_prober".to_owned(),
             kinds: KINDS.iter().map(|(kind, _)| (*kind).to_owned()).collect(),
             limits: Vec::new(),
             grants: vec![Grant::config(URL), Grant::http_of(URL)],
@@ -56,12 +56,12 @@ fn url(host: &dyn Outside, subject: &Subject) -> Result<String, Failure> {
     let settings = host.settings(&[URL]);
     let base = settings.get(URL).ok_or_else(|| {
         Failure::fatal(format!(
-            "setting {URL} of http_prober is missing (--config http_prober.{URL}=… or config under \
-             [plugins.http_prober]): it is the address of Contrail's analytics, as in \
+            "setting {URL} of contrail_prober is missing (--config contrail_prober.{URL}=… or config under \
+             [plugins.contrail_prober]): it is the address of Contrail's analytics, as in \
              http://127.0.0.1:8081"
         ))
     })?;
-    let base = base_url("http_prober", URL, base)?;
+    let base = base_url("contrail_prober", URL, base)?;
     let kind = KINDS.iter().find(|(kind, _)| *kind == subject.kind).ok_or_else(|| {
         Failure::fatal(format!(
             "{} is of kind {}, which is unknown here",
@@ -84,7 +84,7 @@ fn fq_name(properties: &Json) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-export_prober!(HttpProber);
+export_prober!(ContrailProber);
 
 #[cfg(test)]
 mod tests;

@@ -20,15 +20,15 @@ fn host() -> ScriptedHost {
 fn probed(given: Answer) -> Result<String, Failure> {
     let host = host().expect(Method::Get, VMI, given);
     let subject = subject("virtual_machine_interface", json!({"fq_name": "d:admin:p1"}));
-    let status = HttpProber::probe(&host, &subject);
+    let status = ContrailProber::probe(&host, &subject);
     host.finish();
     status
 }
 
 #[test]
 fn it_knows_networks_and_interfaces() {
-    let probing = HttpProber::describe();
-    assert_eq!(probing.name, "http_prober");
+    let probing = ContrailProber::describe();
+    assert_eq!(probing.name, "contrail_prober");
     assert_eq!(probing.kinds, ["virtual_machine_interface", "virtual_network"]);
 }
 
@@ -66,7 +66,7 @@ fn names_are_asked_for_as_analytics_knows_them() {
         let url = format!("http://a/analytics/uves/virtual-network/{path}?flat");
         let host = host().expect(Method::Get, &url, answer(404, Json::Null));
         let subject = subject("virtual_network", json!({"fq_name": fq_name}));
-        assert_eq!(HttpProber::probe(&host, &subject), Ok("DOWN".to_owned()));
+        assert_eq!(ContrailProber::probe(&host, &subject), Ok("DOWN".to_owned()));
         host.finish();
     }
 }
@@ -74,15 +74,15 @@ fn names_are_asked_for_as_analytics_knows_them() {
 #[test]
 fn what_cannot_be_asked_is_final() {
     let check = |host: &ScriptedHost, kind: &str, properties: Json, words: &str| {
-        let failure = HttpProber::probe(host, &subject(kind, properties)).unwrap_err();
+        let failure = ContrailProber::probe(host, &subject(kind, properties)).unwrap_err();
         assert_eq!(failure, Failure::fatal(words));
     };
     let named = json!({"fq_name": "a"});
-    let words = "setting analytics_url of http_prober is missing (--config \
-                 http_prober.analytics_url=… or config under [plugins.http_prober]): it is the \
+    let words = "setting analytics_url of contrail_prober is missing (--config \
+                 contrail_prober.analytics_url=… or config under [plugins.contrail_prober]): it is the \
                  address of Contrail's analytics, as in http://127.0.0.1:8081";
     check(&ScriptedHost::new(), "virtual_network", named.clone(), words);
-    let words = "setting analytics_url of http_prober holds an @: it wants an address without user \
+    let words = "setting analytics_url of contrail_prober holds an @: it wants an address without user \
                  and password, as in http://127.0.0.1:8004";
     let host_of_user = ScriptedHost::new().setting("analytics_url", "http://me:hidden@a/");
     check(&host_of_user, "virtual_network", named.clone(), words);

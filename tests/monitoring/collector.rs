@@ -1,0 +1,109 @@
+//! Many targets on one host and on several.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use stokehold::store::embedded::Role;
+use stokehold::store::{Txn, Write};
+use stokehold_tests::etcd::Cluster;
+use stokehold_tests::paths;
+use stokehold_tests::world::{Setup, World};
+
+use crate::sandbox::component::Wat;
+
+/// Ports to be watched; each with one target.
+const PORTS: usize = 3_000;
+/// Writes of one transaction.
+const WRITES: usize = 100;
+
+/// A setup whose only plugin is a prober that finds every switch up, without delay.
+fn setup(folder: &Path) -> Result<Setup> {
+    let prober = Wat { name: "quick", world: "watcher", ..Wat::default() }.prober("switch");
+    std::fs::write(folder.join("quick.wasm"), prober)?;
+    let schemas = std::fs::read(paths::root().join("examples/network/schemas.json"))?;
+    let mut setup = Setup { handlers: folder.to_owned(), ..Setup::new(schemas)? };
+    setup.pace.probe_interval_ms = 2_000;
+    setup.pace.probe_spread_ms_max = 1_000;
+    Ok(setup)
+}
+
+fn put(key: String, value: &serde_json::Value) -> Write {
+    Write::Put { key, value: value.to_string().into_bytes(), lease: None }
+}
+
+/// Registers a switch of each port, as jobs would have.
+async fn register(world: &World) -> Result<()> {
+    let ids: Vec<usize> = (0..PORTS).collect();
+    for ids in ids.chunks(WRITES / 2) {
+        let writes = ids.iter().flat_map(|id| {
+            let target = json!({"name": "it", "type": "switch", "topic": "", "properties": {}});
+            let unprobed = json!({"name": "session", "type": "bgp_session", "properties": {}});
+            let registration = json!({"version": 1, "targets": [target, unprobed]});
+            let state = json!({"version": 1, "error": "", "state": {"worker_state": "x"}});
+            [
+                put(format!("/stokehold/monitored/v2.0/ports/p{id}"), &registration),
+                put(format!("/state/v2.0/ports/p{id}"), &state),
+            ]
+        });
+        let txn = Txn { compares: Vec::new(), writes: writes.collect() };
+        world.store.commit(txn).await?;
+    }
+    Ok(())
+}
+
+/// Waits until all ports have a status, then checks that each was written so often.
+async fn all_told(world: &World, times: usize) -> Result<()> {
+    world
+        .until("a status of every port", async || {
+            Ok((world.all("/monitoring/").await?.len() == PORTS).then_some(()))
+        })
+        .await?;
+    let statuses = world.all("/monitoring/").await?;
+    let wanted = json!({"it": "UP", "version": 1});
+    ensure!(
+        statuses.values().all(|status| *status == wanted),
+        "a target without prober is not told"
+    );
+    let mut written: BTreeMap<String, usize> = BTreeMap::new();
+    for event in world.history().await? {
+        if event.key.starts_with("/monitoring/") {
+            *written.entry(event.key).or_default() += 1;
+        }
+    }
+    let wrong: Vec<_> = written.iter().filter(|(_, count)| **count != times).take(3).collect();
+    ensure!(wrong.is_empty(), "not written {times} times: {wrong:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_targets_are_probed_by_one_host_and_each_status_is_written_once() -> Result<()>
+{
+    let folder = tempfile::tempdir()?;
+    let mut world = World::without_host(setup(folder.path())?, Role::Host)?;
+    register(&world).await?;
+    world.start_host().await?;
+    all_told(&world, 1).await?;
+    world.stop_host().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_that_come_and_go_share_the_targets_and_write_no_status_twice() -> Result<()> {
+    let Some(etcd) = Cluster::start(1)? else { return Ok(()) };
+    let folder = tempfile::tempdir()?;
+    let mut world = World::on_etcd(setup(folder.path())?, etcd).await?;
+    world.start_host().await?;
+    world.start_host().await?;
+    register(&world).await?;
+    // One goes while both are at it, and another one comes.
+    world
+        .until("the first statuses", async || {
+            Ok((world.all("/monitoring/").await?.len() > PORTS / 10).then_some(()))
+        })
+        .await?;
+    world.stop_one_host().await?;
+    world.start_host().await?;
+    all_told(&world, 1).await?;
+    world.stop_host().await
+}

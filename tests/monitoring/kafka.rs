@@ -1,0 +1,86 @@
+//! Registrations told to a Kafka. Where there is no broker, nothing is run, and a line says so.
+
+use anyhow::{Result, ensure};
+use serde_json::{Value as Json, json};
+use stokehold::store::embedded::Role;
+use stokehold_tests::example::put_templates;
+use stokehold_tests::kafka::Broker;
+use stokehold_tests::world::{Setup, World};
+use stokehold_tests::{paths, service};
+
+use super::{NETWORK, put_network};
+
+const TOPIC: &str = "monitor_virtual_network";
+
+async fn world(broker: String) -> Result<World> {
+    let schemas = std::fs::read(paths::root().join("examples/network/schemas.json"))?;
+    let setup = Setup { kafka: Some(broker), ..Setup::new(schemas)? };
+    let mut world = World::without_host(setup, Role::Host)?;
+    world.start_host().await?;
+    put_templates(&world).await?;
+    Ok(world)
+}
+
+fn message(action: &str, version: u64, properties: &Json) -> (String, Json) {
+    let message = json!({
+        "action": action,
+        "gohan_id": "n1",
+        "gohan_resource_type": "networks",
+        "name": "network",
+        "tenant_id": "t1",
+        "version": version,
+        "properties": properties,
+    });
+    (TOPIC.to_owned(), message)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_registered_and_what_no_more_is_told_before_the_state_says_so() -> Result<()> {
+    let Some(broker) = Broker::start(None)? else { return Ok(()) };
+    let mut world = world(broker.address()).await?;
+    put_network(&world, 1, false).await?;
+    world.state(NETWORK, 1).await?;
+    let told = broker.messages().await?;
+    ensure!(told.len() == 1, "{told:?}");
+    let properties = told[0].1["properties"].clone();
+    ensure!(properties["fq_name"].is_string(), "{properties}");
+    ensure!(told == [message("create", 1, &properties)], "{told:?}");
+    put_network(&world, 2, true).await?;
+    world.state(NETWORK, 2).await?;
+    let told = broker.messages().await?;
+    let wanted = [message("create", 1, &properties), message("delete", 2, &properties)];
+    ensure!(told == wanted, "{told:?}");
+    world.idle().await?;
+    let probed = world.history().await?;
+    ensure!(probed.iter().all(|event| !event.key.starts_with("/monitoring/")), "nobody probes");
+    world.stop_host().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_registration_cannot_be_told_is_tried_again_and_says_why() -> Result<()> {
+    if service::program(stokehold_tests::kafka::VARIABLE, "kafka")?.is_none() {
+        return Ok(());
+    }
+    let port = service::free_port()?;
+    let mut world = world(format!("127.0.0.1:{port}")).await?;
+    put_network(&world, 1, false).await?;
+    let trouble = world
+        .until("the job's trouble", async || {
+            let steps = world.all("/stokehold/steps/").await?;
+            let troubles = steps.values().filter_map(|step| step["trouble"].as_str());
+            let mut named = troubles.filter(|trouble| trouble.contains("kafka"));
+            Ok(named.next().map(str::to_owned))
+        })
+        .await?;
+    let words = format!("cannot deliver to kafka 127.0.0.1:{port}: ");
+    ensure!(trouble.starts_with(&words), "{trouble}");
+    ensure!(world.get(&format!("/state{NETWORK}")).await?.is_none(), "it is not done");
+    ensure!(world.all("/stokehold/monitored/").await?.is_empty(), "nor registered");
+    let Some(broker) = Broker::start(Some(port))? else { return Ok(()) };
+    let state = world.state(NETWORK, 1).await?;
+    ensure!(state["state"]["worker_state"] == "CREATE_COMPLETED", "{state}");
+    let told = broker.messages().await?;
+    ensure!(told.iter().all(|(_, told)| told["action"] == "create"), "{told:?}");
+    ensure!(!told.is_empty() && world.all("/stokehold/monitored/").await?.len() == 1);
+    world.stop_host().await
+}
