@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value as Json, json};
-use stokehold::store::Store;
 use stokehold::store::embedded::Role;
+use stokehold::store::{Store, Txn, Write};
 use stokehold_tests::etcd::Cluster;
 use stokehold_tests::paths;
 use stokehold_tests::world::{Setup, World, parse};
@@ -86,8 +86,7 @@ async fn swap_under_load(mut world: World, folder: &Folder) -> Result<()> {
     let (shows, mut seen) = watch::channel(BTreeMap::<String, Instant>::new());
     let watching = tokio::spawn(watch_fields(Arc::clone(&world.store), shows));
     let (stop, stopped) = watch::channel(false);
-    let world = Arc::new(world);
-    let making = tokio::spawn(make(Arc::clone(&world), stopped));
+    let making = tokio::spawn(make(Arc::clone(&world.store), stopped));
     until_seen(&mut seen, 0).await?;
     let mut delays = Vec::new();
     for nth in 1..=SWAPS {
@@ -100,7 +99,6 @@ async fn swap_under_load(mut world: World, folder: &Folder) -> Result<()> {
     let made = making.await??;
     world.idle().await?;
     watching.abort();
-    let mut world = Arc::into_inner(world).context("somebody still uses the world")?;
     judge(&world, made).await?;
     world.stop_host().await?;
     delays.sort_unstable();
@@ -112,14 +110,17 @@ async fn swap_under_load(mut world: World, folder: &Folder) -> Result<()> {
 }
 
 /// Puts resources until stopped; answers how many.
-async fn make(world: Arc<World>, stopped: watch::Receiver<bool>) -> Result<usize> {
+async fn make(store: Arc<dyn Store>, stopped: watch::Receiver<bool>) -> Result<usize> {
     let mut ticks = interval(EACH);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut made = 0;
     while !*stopped.borrow() {
         ticks.tick().await;
-        let body = json!({"id": format!("n{made}"), "tenant_id": "t1"});
-        world.config(&format!("/v2.0/things/n{made}"), &body, 1, false).await?;
+        let body = json!({"id": format!("n{made}"), "tenant_id": "t1"}).to_string();
+        let value = json!({"body": body, "version": 1, "marked_for_deletion": false});
+        let key = format!("/config/v2.0/things/n{made}");
+        let put = Write::Put { key, value: serde_json::to_vec(&value)?, lease: None };
+        store.commit(Txn { compares: Vec::new(), writes: vec![put] }).await?;
         made += 1;
     }
     Ok(made)

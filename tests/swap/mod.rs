@@ -262,7 +262,7 @@ async fn faults_in_a_row_pause_a_plugin_while_its_jobs_wait_untried() -> Result<
     let faults = "stokehold_faults_total{plugin=\"plain\",kind=\"trap\"} ";
     let text = world.meters.text();
     let faults = text.lines().find_map(|line| line.strip_prefix(faults)).unwrap_or_default();
-    ensure!(faults.parse::<u32>()? <= 5, "{faults} calls were tried");
+    ensure!(faults.parse::<u32>()? <= 8, "{faults} calls were tried");
     folder.put("plain", &plain("two", &Does::Completes))?;
     for job in 0..10 {
         ensure!(marker(&world, &job.to_string()).await? == "two", "all waited for it");

@@ -1,7 +1,5 @@
 //! The dry call of a version that is to take over, where it offers one.
 
-use std::sync::Arc;
-
 use super::call::run;
 use super::convert::line;
 use super::import::Guest;
@@ -24,7 +22,7 @@ pub(super) async fn attempt(found: &Found) -> Result<(), String> {
     if pre.component().get_export_index(None, INTERFACE).is_none() {
         return Ok(());
     }
-    let guest = Guest::probing(&Arc::clone(plugin));
+    let guest = Guest::probing(plugin);
     let ms_max = plugin.bounds.call_ms_max;
     let (said, _) = run(plugin, guest, ms_max, async |store| {
         let instance = pre.instantiate_async(&mut *store).await?;
