@@ -209,7 +209,8 @@ fn starts(c: &mut Criterion) {
     let settings = PluginSettings { cache_dir, ..PluginSettings::default() };
     assert_eq!(runtime.block_on(load(&engine, ten.path(), &settings)).workers.len(), 10);
     group.bench_function("ten cached", |b| {
-        b.to_async(&runtime).iter(async || load(&engine, ten.path(), &settings).await.workers.len());
+        b.to_async(&runtime)
+            .iter(async || load(&engine, ten.path(), &settings).await.workers.len());
     });
 }
 
