@@ -4,19 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use heat_simulator::{Options as HeatOptions, Simulator};
+use heat_simulator::Simulator;
 use serde_json::{Value as Json, json};
 use stokehold::admin::Meters;
 use stokehold::domain::Schemas;
-use stokehold::flow::{self, House, Pace};
+use stokehold::flow::{self, House};
 use stokehold::kafka::Kafka;
-use stokehold::plugin::{
-    self, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings,
-};
-use stokehold::rollout::Rules;
+use stokehold::plugin::{self, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings};
 use stokehold::store::embedded::{Embedded, Options, Role};
 use stokehold::store::{Event, Outcome, Store, Txn, Write};
 use stokehold::wire;
@@ -26,68 +22,12 @@ use tokio::task::JoinHandle;
 use crate::etcd::Cluster;
 pub use crate::stored::parse;
 
+mod setup;
 mod waiting;
 
-/// How long anything may take before the test gives up, unless the setup says otherwise.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub use self::setup::Setup;
 
-/// What a world is made of.
-pub struct Setup {
-    /// Gohan's schemas, as text.
-    pub schemas: Vec<u8>,
-    /// The plugin directory.
-    pub handlers: PathBuf,
-    /// How Heat behaves.
-    pub heat: HeatOptions,
-    /// Bounds and pauses of the host.
-    pub pace: Pace,
-    /// Config of `heat_worker`; without `heat_url` it talks to the simulated Heat.
-    pub heat_config: BTreeMap<String, String>,
-    /// How long anything may take before the test gives up.
-    pub patience: Duration,
-    /// Bounds of every call.
-    pub bounds: Bounds,
-    /// The broker that is told of registrations instead of the probers.
-    pub kafka: Option<String>,
-    /// What plugins are granted that the world does not know.
-    pub granted: BTreeMap<String, PluginGrants>,
-}
-
-impl Setup {
-    /// The shipped plugins, quick pauses, and a Heat that behaves.
-    ///
-    /// # Errors
-    /// When the plugins were not built.
-    pub fn new(schemas: Vec<u8>) -> Result<Self> {
-        let pace = Pace {
-            handler_slots: 8,
-            attempts_max: 5,
-            backoff_ms_min: 20,
-            backoff_ms_max: 200,
-            probe_interval_ms: 100,
-            probe_spread_ms_max: 100,
-            probe_confirmations: 2,
-            probe_confirm_ms: 100,
-            probes_max: 8,
-            lease_ms: 2000,
-            shutdown_ms_max: 2000,
-            look_ms: 100,
-            rollout: Rules { breaker_ms_min: 100, breaker_ms_max: 1000, ..Rules::default() },
-        };
-        let heat_config = BTreeMap::from([("poll_ms".to_owned(), "20".to_owned())]);
-        Ok(Self {
-            schemas,
-            handlers: crate::paths::handlers()?,
-            heat: HeatOptions::default(),
-            pace,
-            heat_config,
-            patience: PATIENCE,
-            bounds: Bounds::default(),
-            kafka: None,
-            granted: BTreeMap::new(),
-        })
-    }
-}
+use self::setup::PATIENCE;
 
 /// A running world.
 pub struct World {
@@ -303,6 +243,12 @@ impl World {
         let authority = |url: &str| url.split('/').nth(2).unwrap_or_default().to_owned();
         let mut heat = PluginGrants { http: vec![authority(heat_url)], ..PluginGrants::default() };
         heat.config.clone_from(&self.setup.heat_config);
+        heat.keystone.clone_from(&self.setup.keystone);
+        heat.http_ca.clone_from(&self.setup.heat_ca);
+        if heat.keystone.is_some() {
+            // The login is the one thing it needs.
+            heat.http.clear();
+        }
         heat.config.insert("heat_url".into(), heat_url.clone());
         let mut prober =
             PluginGrants { http: vec![authority(&analytics_url)], ..PluginGrants::default() };

@@ -109,7 +109,11 @@ impl Place {
             ] {
                 command.args(["--import-interface-name", module]);
             }
-            run(command.args(["componentize", "app", "--python-path", "src", "--output"]).arg(out))
+            command.args(["componentize", "app", "--python-path", "src", "--output"]).arg(out);
+            let built = run(&mut command);
+            // The interpreter leaves what it compiled beside the sources.
+            let _ = fs::remove_dir_all(example.join("src/__pycache__"));
+            built
         })
     }
 
