@@ -15,4 +15,5 @@ mod replay;
 mod sandbox;
 mod scenario;
 mod store;
+mod swap;
 mod tidy;

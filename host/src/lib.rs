@@ -1,6 +1,7 @@
 //! Stokehold runs infrastructure handlers as sandboxed WebAssembly components.
 //! ARCHITECTURE.md shows the house.
 
+pub mod admin;
 pub mod cli;
 pub mod domain;
 pub mod flow;
@@ -9,6 +10,7 @@ pub mod kafka;
 pub mod plan;
 pub mod plugin;
 pub mod queue;
+pub mod rollout;
 pub mod schedule;
 pub mod settings;
 pub mod settle;

@@ -134,6 +134,11 @@ impl Queue {
         self.jobs.iter()
     }
 
+    /// How many jobs are ready, due or not.
+    pub fn ready(&self) -> usize {
+        self.ready.values().map(|order| order.jobs().len()).sum()
+    }
+
     /// The unfinished jobs of a resource.
     pub fn of_resource(&self, of: &ResourceRef) -> impl Iterator<Item = &JobId> {
         self.by_target.get(of).into_iter().flatten()

@@ -121,6 +121,22 @@ settings! {
     etcd_timeout_ms: u64 = "5000", Form::Number(100, 600_000);
     /// Folder of the plugins, one `<name>.wasm` each; `<name>.toml` beside it says what that one may do.
     handlers: PathBuf = "./handlers", Form::Text;
+    /// Pause between two looks at that folder; what has changed is in service after two of them.
+    look_ms: u64 = "250", Form::Number(10, DAY_MS);
+    /// Of a hundred jobs, how many a new version of a plugin gets at first; 0 or 100 gives it all at once.
+    canary_percent: u64 = "0", Form::Number(0, 100);
+    /// Good calls after which it gets all.
+    canary_calls_min: u64 = "20", Form::Number(1, 1_000_000);
+    /// Good calls before which a fault of a new version puts the former one back; 0 never does.
+    rollback_calls: u64 = "5", Form::Number(0, 1_000_000);
+    /// Faults of a plugin in a row that pause it; its jobs wait. 0 never does.
+    breaker_faults_max: u64 = "10", Form::Number(0, 1_000_000);
+    /// The first such pause; it doubles with each further one.
+    breaker_ms_min: u64 = "1000", Form::Number(1, DAY_MS);
+    /// The longest such pause.
+    breaker_ms_max: u64 = "60000", Form::Number(1, DAY_MS);
+    /// Where `/metrics`, `/healthz` and `/readyz` are served, `127.0.0.1:9464` say. Empty: nowhere.
+    metrics: Option<String> = "", Form::Text;
     /// Folder for compiled plugins; private, may be removed at any time.
     cache: PathBuf = "./stokehold-cache", Form::Text;
     /// SHA-256 digests of the plugins that may be loaded: a file as `sha256sum` writes it, or digests with commas.
@@ -267,6 +283,12 @@ impl Settings {
             "backoff_ms_min ({}) must not be above backoff_ms_max ({})",
             self.backoff_ms_min,
             self.backoff_ms_max
+        );
+        ensure!(
+            self.breaker_ms_min <= self.breaker_ms_max,
+            "breaker_ms_min ({}) must not be above breaker_ms_max ({})",
+            self.breaker_ms_min,
+            self.breaker_ms_max
         );
         let wanted = self.handler_slots + self.probes_max;
         ensure!(

@@ -16,6 +16,7 @@ pub mod real_heat;
 pub mod real_keystone;
 pub mod service;
 pub mod snmpd;
+pub mod stored;
 pub mod world;
 
 // What the guide shows is compiled and run.

@@ -28,6 +28,14 @@ pub fn handlers() -> Result<PathBuf> {
     built(&target()?.join("handlers"))
 }
 
+/// One compiled cache for all tests of a target directory.
+///
+/// # Errors
+/// When the test runs from nowhere.
+pub fn cache() -> Result<PathBuf> {
+    Ok(target()?.join("handlers-cache"))
+}
+
 /// A plugin that only tests use.
 ///
 /// # Errors

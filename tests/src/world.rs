@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use heat_simulator::Simulator;
 use serde_json::{Value as Json, json};
+use stokehold::admin::Meters;
 use stokehold::domain::Schemas;
 use stokehold::flow::{self, House};
 use stokehold::kafka::Kafka;
@@ -19,6 +20,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::etcd::Cluster;
+pub use crate::stored::parse;
 
 mod setup;
 mod waiting;
@@ -35,6 +37,8 @@ pub struct World {
     pub heat: Simulator,
     /// The resource types.
     pub schemas: Arc<Schemas>,
+    /// What the hosts of this process count, all together.
+    pub meters: Meters,
     setup: Setup,
     hosts: Vec<Running>,
     etcd: Option<Cluster>,
@@ -86,7 +90,8 @@ impl World {
             bail!("schemas of the test: {complaint}");
         }
         let heat = Simulator::start(std::mem::take(&mut setup.heat))?;
-        Ok(Self { store, heat, schemas: Arc::new(schemas), setup, hosts: Vec::new(), etcd, folder })
+        let (schemas, meters, hosts) = (Arc::new(schemas), Meters::new(), Vec::new());
+        Ok(Self { store, heat, schemas, meters, setup, hosts, etcd, folder })
     }
 
     /// The command that runs a host of this world in a process of its own.
@@ -105,7 +110,7 @@ impl World {
             Some(etcd) => command.arg("--store").arg(etcd.address()),
         };
         command.arg("--handlers").arg(&self.setup.handlers);
-        command.arg("--cache").arg(cache()?);
+        command.arg("--cache").arg(crate::paths::cache()?);
         command.env("STOKEHOLD_SCHEMAS", schemas);
         for (name, value) in [
             ("--attempts-max", u64::from(pace.attempts_max)),
@@ -143,6 +148,8 @@ impl World {
             schemas: Arc::clone(&self.schemas),
             plugins,
             pace: self.setup.pace,
+            meters: self.meters.clone(),
+            server: None,
             outlet: outlet.map(Arc::new),
         };
         let (stop, stopped) = oneshot::channel();
@@ -196,7 +203,7 @@ impl World {
         let engine = Engine::new(&EngineSettings::default())?;
         let settings = PluginSettings {
             bounds: self.setup.bounds.clone(),
-            cache_dir: Some(cache()?),
+            cache_dir: Some(crate::paths::cache()?),
             per_plugin: self.grants(),
             ..PluginSettings::default()
         };
@@ -325,15 +332,4 @@ impl World {
         }
         Ok(events)
     }
-}
-
-/// One compiled cache for all tests of a target directory.
-fn cache() -> Result<PathBuf> {
-    Ok(crate::paths::target()?.join("handlers-cache"))
-}
-
-/// A stored value: JSON, or the bare text.
-pub fn parse(value: &[u8]) -> Json {
-    serde_json::from_slice(value)
-        .unwrap_or_else(|_| Json::String(String::from_utf8_lossy(value).into_owned()))
 }

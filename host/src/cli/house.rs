@@ -7,10 +7,12 @@ use anyhow::{Context, Result, bail};
 use tracing::{error, info, warn};
 
 use super::{entries, grants, place};
+use crate::admin::{Meters, Server};
 use crate::flow::schemas::{self, Source};
 use crate::flow::{House, Pace};
 use crate::kafka::Kafka;
 use crate::plugin::{self, Engine, EngineSettings, Loaded};
+use crate::rollout::Rules;
 use crate::settings::{MonitorOut, SchemaSource, Settings};
 use crate::store::embedded::Role;
 
@@ -36,8 +38,15 @@ pub(super) async fn build(settings: &Settings) -> Result<House> {
     if schemas.iter().next().is_none() {
         warn!("there are no schemas, so no type is known and nothing will be done");
     }
+    // An address that is taken is told before the plugins are compiled.
+    let meters = Meters::new();
+    let server = match &settings.metrics {
+        Some(address) => Some(Server::bind(address, meters.clone()).await?),
+        None => None,
+    };
     let plugins = load(settings).await?;
-    Ok(House { store, schemas, plugins, pace: pace(settings), outlet: outlet(settings) })
+    let (pace, outlet) = (pace(settings), outlet(settings));
+    Ok(House { store, schemas, plugins, pace, outlet, meters, server })
 }
 
 /// Checks what needs no store.
@@ -113,6 +122,15 @@ fn pace(settings: &Settings) -> Pace {
         probes_max: settings.probes_max,
         lease_ms: settings.lease_ms,
         shutdown_ms_max: settings.shutdown_ms_max,
+        look_ms: settings.look_ms,
+        rollout: Rules {
+            canary_percent: settings.canary_percent,
+            canary_calls_min: settings.canary_calls_min,
+            rollback_calls: settings.rollback_calls,
+            breaker_faults_max: settings.breaker_faults_max,
+            breaker_ms_min: settings.breaker_ms_min,
+            breaker_ms_max: settings.breaker_ms_max,
+        },
     }
 }
 

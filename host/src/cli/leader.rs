@@ -77,13 +77,13 @@ fn told(host: &Presence, now_ms: u64) -> String {
     format!("{}, version {version}, up {up}, handlers: {handlers}", place(host))
 }
 
-fn place(host: &Presence) -> String {
+pub(super) fn place(host: &Presence) -> String {
     let node = if host.node.is_empty() { "an unknown machine" } else { &host.node };
     format!(", on {node} as process {}", host.pid)
 }
 
 /// A time for eyes: the two largest units.
-fn span(ms: u64) -> String {
+pub(super) fn span(ms: u64) -> String {
     let seconds = ms / 1000;
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {

@@ -27,6 +27,7 @@ mod logging;
 mod place;
 mod plain;
 mod plugin;
+mod plugins;
 mod run;
 mod status;
 mod watch;
@@ -77,6 +78,8 @@ enum Command {
     Status(status::Args),
     /// Print which host leads, and which others there are.
     Leader(leader::Args),
+    /// Print which plugins are in service on each host, in which version, and which files are not.
+    Plugins(plugins::Args),
     /// Look for what is wrong with settings, store, hosts, plugins and network, and say what to do.
     Doctor(doctor::Args),
     /// List recorded calls, and make the calls of a job again.
@@ -129,6 +132,7 @@ fn perform(command: Command) -> Result<Answer> {
             Command::Watch(args) => watch::watch(args).await,
             Command::Status(args) => status::status(args).await,
             Command::Leader(args) => leader::leader(args).await,
+            Command::Plugins(args) => plugins::plugins(args).await,
             Command::Doctor(args) => doctor::doctor(args).await,
             Command::Job(args) => job::job(args).await,
             Command::Plugin(args) => plugin::plugin(args).await,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Handler, HandlerName, Handlers, HostId, Revision};
+use super::{Handler, HandlerName, Handlers, HostId, PluginStatus, Revision};
 
 /// What a running host tells about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,9 @@ pub struct Presence {
     pub handlers: Vec<Handler>,
     /// The probers it has.
     pub probers: Vec<ProberKinds>,
-    /// Plugins that could not be loaded.
+    /// Its plugins, in order of their names.
+    pub plugins: Vec<PluginStatus>,
+    /// Files that could not be loaded.
     pub faults: Vec<PluginFault>,
 }
 

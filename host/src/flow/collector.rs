@@ -1,6 +1,6 @@
 //! What is registered is probed, and `/monitoring` told when a status changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +11,10 @@ use tracing::{debug, info, warn};
 
 use super::clock;
 use super::mirror::{self, Update};
+use super::roster::{Roster, Shift};
 use super::scribe::{Scribe, Uncommitted};
 use crate::domain::{Content, Entry, Failure, HostId, Peers, Revision};
-use crate::plugin::{Prober, Subject};
+use crate::plugin::Subject;
 use crate::schedule::{Next, Pace, Probe, Schedule, Tell};
 use crate::store::LeaseId;
 use crate::wire::key::{self, name_of};
@@ -29,8 +30,7 @@ enum Came {
 
 struct Collector {
     scribe: Scribe,
-    /// By the type of target.
-    probers: BTreeMap<String, Arc<Prober>>,
+    roster: Arc<Roster>,
     schedule: Schedule,
     probing: usize,
     probes_max: usize,
@@ -47,18 +47,17 @@ pub(super) struct Others {
 pub(super) async fn run(
     scribe: Scribe,
     me: HostId,
-    probers: Vec<Prober>,
+    roster: Arc<Roster>,
     mut others: Others,
     (pace, probes_max): (Pace, usize),
     mut stopped: watch::Receiver<bool>,
 ) -> Result<()> {
     let mut updates =
         mirror::start(Arc::clone(&scribe.store), Arc::clone(&scribe.schemas), PREFIXES);
-    let probers = by_kind(probers);
-    let kinds = probers.keys().cloned().collect();
-    let schedule = Schedule::new(me, kinds, pace);
+    let mut changes = roster.changes();
+    let schedule = Schedule::new(me, roster.kinds(), pace);
     let tasks = JoinSet::new();
-    let mut collector = Collector { scribe, probers, schedule, probing: 0, probes_max, tasks };
+    let mut collector = Collector { scribe, roster, schedule, probing: 0, probes_max, tasks };
     loop {
         collector.tell();
         let wake_ms = collector.probe_what_is_due();
@@ -73,22 +72,13 @@ pub(super) async fn run(
             },
             Ok(()) = others.peers.changed() => collector.meet(&mut others),
             Ok(()) = others.lease.changed() => collector.meet(&mut others),
+            Ok(()) = changes.changed() => {
+                collector.schedule.offer(collector.roster.kinds(), clock::now_ms());
+            }
             () = clock::sleep_until(wake_ms) => {}
             _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
         }
     }
-}
-
-/// Of two probers for one kind the first by name counts.
-fn by_kind(mut probers: Vec<Prober>) -> BTreeMap<String, Arc<Prober>> {
-    probers.sort_by(|a, b| a.name().cmp(b.name()));
-    let mut by_kind: BTreeMap<String, Arc<Prober>> = BTreeMap::new();
-    for prober in probers.into_iter().map(Arc::new) {
-        for kind in prober.kinds() {
-            by_kind.entry(kind.clone()).or_insert_with(|| Arc::clone(&prober));
-        }
-    }
-    by_kind
 }
 
 impl Collector {
@@ -135,16 +125,16 @@ impl Collector {
     }
 
     fn probe(&mut self, probe: Box<Probe>) {
-        let prober = self.probers.get(&probe.target.kind).map(Arc::clone);
+        let object = format!("{} {}", probe.of, probe.target.name);
+        let shift = self.roster.probe(&probe.target.kind, &object);
         self.probing += 1;
         self.tasks.spawn(async move {
-            let status = match prober {
-                Some(prober) => match prober.probe(subject(&probe)).await {
-                    Ok(Ok(status)) => Ok(status),
-                    Ok(Err(Failure::Retry(why) | Failure::Fatal(why))) => Err(why),
-                    Err(fault) => Err(fault.to_string()),
-                },
-                None => Err(format!("there is no prober for type `{}`", probe.target.kind)),
+            let status = match shift {
+                Some(shift) => ask(shift, subject(&probe)).await,
+                None => Err(format!(
+                    "there is no prober for type `{}`, or it is paused",
+                    probe.target.kind
+                )),
             };
             Came::Probed { probe, status }
         });
@@ -186,6 +176,17 @@ impl Collector {
                 Came::Told { tell: Box::new(tell), outcome }
             });
         }
+    }
+}
+
+async fn ask(shift: Shift, subject: Subject) -> Result<String, String> {
+    let Some(prober) = shift.prober() else { return Err("its plugin probes no more".to_owned()) };
+    let answer = prober.probe(subject).await;
+    shift.ended(answer.as_ref().err());
+    match answer {
+        Ok(Ok(status)) => Ok(status),
+        Ok(Err(Failure::Retry(why) | Failure::Fatal(why))) => Err(why),
+        Err(fault) => Err(fault.to_string()),
     }
 }
 

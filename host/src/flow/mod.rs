@@ -3,8 +3,8 @@
 //!
 //! `mirror` brings the store's changes in as facts; `planner` makes jobs of config changes; `runner` claims jobs
 //! and calls handlers; `collector` probes what is registered; `lease` keeps this host alive in the eyes of others,
-//! `presence` tells them what it is, `peers` shows the others and has one of them lead; `recordings` keeps calls to
-//! be made again.
+//! `presence` tells them what it is, `peers` shows the others and has one of them lead. `roster` knows the plugins in
+//! service, `swap` puts others there when their files change; `recordings` keeps calls to be made again.
 
 mod clock;
 mod collector;
@@ -14,9 +14,11 @@ mod peers;
 mod planner;
 pub mod presence;
 pub mod recordings;
+mod roster;
 mod runner;
 pub mod schemas;
 mod scribe;
+mod swap;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -27,12 +29,15 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tracing::info;
 
-use crate::domain::{Handlers, HostId, ProberKinds};
+use crate::admin::{self, Meters, Server};
+use crate::domain::{Handlers, HostId};
 use crate::kafka::Kafka;
 use crate::plugin::Loaded;
+use crate::rollout::Rules;
 use crate::schedule;
 use crate::settle::Limits;
-use crate::store::Store;
+use crate::store::{LeaseId, Store};
+use roster::Roster;
 use scribe::Scribe;
 
 /// Bounds and pauses of the loops.
@@ -60,6 +65,10 @@ pub struct Pace {
     pub lease_ms: u64,
     /// How long running calls may go on after the host was asked to end.
     pub shutdown_ms_max: u64,
+    /// Pause between two looks at the directory of the plugins.
+    pub look_ms: u64,
+    /// How far new versions and faulty plugins are trusted.
+    pub rollout: Rules,
 }
 
 /// All that a running host is made of.
@@ -74,60 +83,33 @@ pub struct House {
     pub pace: Pace,
     /// Who is told of registrations instead of this host's probers.
     pub outlet: Option<Arc<Kafka>>,
+    /// What is counted.
+    pub meters: Meters,
+    /// Serves what is counted, where it is to be served.
+    pub server: Option<Server>,
 }
 
 /// Runs the host until `shutdown` resolves or a loop ends with an error. Running calls get `shutdown_ms_max` to
 /// end; what does not is given back to the store.
 pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
-    let House { store, schemas, mut plugins, pace, outlet } = house;
-    if outlet.is_some() {
-        // Somebody else watches what is registered.
-        plugins.probers.clear();
-    }
+    let House { store, schemas, plugins, pace, outlet, meters, server } = house;
     let host = HostId::new(uuid::Uuid::new_v4().to_string());
-    let handlers = order(&plugins)?;
+    order(&plugins)?;
     let (stop, stopped) = watch::channel(false);
     let scribe = Scribe::new(Arc::clone(&store), Arc::clone(&schemas));
     let ttl = Duration::from_millis(pace.lease_ms);
     let (lease, keeper) = lease::Keeper::start(Arc::clone(&store), ttl).await?;
-    let mut about = presence::describe(&plugins, &handlers);
-    if outlet.is_some() {
-        about.probers.push(ProberKinds::outside("kafka"));
-    }
-
-    let Loaded { workers, probers, .. } = plugins;
+    let watched = plugins.loader.clone().map(|loader| (loader, plugins.marks.clone()));
+    let roster = Roster::new(plugins, pace.rollout, meters, outlet.is_some());
     let mut loops: JoinSet<Result<()>> = JoinSet::new();
-    let told = presence::run(scribe.clone(), host.clone(), about, lease.clone(), stopped.clone());
-    loops.spawn(told);
-    let (peers, campaign) = peers::Campaign::new(scribe.clone(), host.clone(), lease.clone());
-    loops.spawn(campaign.run(stopped.clone()));
-    let planning =
-        planner::run(scribe.clone(), host.clone(), handlers, peers.clone(), stopped.clone());
-    loops.spawn(planning);
-    let limits = Limits {
-        attempts_max: pace.attempts_max,
-        backoff_ms_min: pace.backoff_ms_min,
-        backoff_ms_max: pace.backoff_ms_max,
-        operations_max: store.limits().operations_max,
-    };
-    let others = (lease.clone(), peers.clone());
-    let hands = (scribe.clone(), outlet);
-    let runner = runner::Runner::new(hands, host.clone(), workers, others, limits, pace);
-    loops.spawn(runner.run(stopped.clone()));
-    let probing = schedule::Pace {
-        interval_ms: pace.probe_interval_ms,
-        spread_ms_max: pace.probe_spread_ms_max,
-        confirmations: pace.probe_confirmations,
-        confirm_ms: pace.probe_confirm_ms,
-    };
-    loops.spawn(collector::run(
-        scribe.clone(),
-        host.clone(),
-        probers,
-        collector::Others { peers, lease },
-        (probing, pace.probes_max),
-        stopped.clone(),
-    ));
+    if let Some(watched) = watched {
+        loops.spawn(swap::run(watched, Arc::clone(&roster), pace.look_ms, stopped.clone()));
+    }
+    if let Some(server) = server {
+        loops.spawn(watch_over(server, stopped.clone()));
+    }
+    let hands = (scribe, roster, lease, outlet);
+    begin(&mut loops, &host, hands, pace, &stopped);
     let keeping = tokio::spawn(keeper.run(stopped.clone()));
     info!(%host, "host runs");
 
@@ -144,6 +126,54 @@ pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Res
     // The lease goes last: until here the runner gave its claims back under it.
     let kept = keeping.await.context("the lease keeper broke")?;
     result.and(kept)
+}
+
+/// What the loops work with.
+type Hands = (Scribe, Arc<Roster>, watch::Receiver<Option<LeaseId>>, Option<Arc<Kafka>>);
+
+/// Begins the loops that work on the store.
+fn begin(
+    loops: &mut JoinSet<Result<()>>,
+    host: &HostId,
+    (scribe, roster, lease, outlet): Hands,
+    pace: Pace,
+    stopped: &watch::Receiver<bool>,
+) {
+    let (told, seen) = (Arc::clone(&roster), lease.clone());
+    loops.spawn(presence::run(scribe.clone(), host.clone(), told, seen, stopped.clone()));
+    let (peers, campaign) = peers::Campaign::new(scribe.clone(), host.clone(), lease.clone());
+    loops.spawn(campaign.run(stopped.clone()));
+    let (known, seen) = (Arc::clone(&roster), peers.clone());
+    loops.spawn(planner::run(scribe.clone(), host.clone(), known, seen, stopped.clone()));
+    let limits = Limits {
+        attempts_max: pace.attempts_max,
+        backoff_ms_min: pace.backoff_ms_min,
+        backoff_ms_max: pace.backoff_ms_max,
+        operations_max: scribe.store.limits().operations_max,
+    };
+    let (called, others) = (Arc::clone(&roster), (lease.clone(), peers.clone()));
+    let out = (scribe.clone(), outlet);
+    let runner = runner::Runner::new(out, host.clone(), called, others, limits, pace);
+    loops.spawn(runner.run(stopped.clone()));
+    let probing = schedule::Pace {
+        interval_ms: pace.probe_interval_ms,
+        spread_ms_max: pace.probe_spread_ms_max,
+        confirmations: pace.probe_confirmations,
+        confirm_ms: pace.probe_confirm_ms,
+    };
+    let others = collector::Others { peers, lease };
+    let pace = (probing, pace.probes_max);
+    loops.spawn(collector::run(scribe, host.clone(), roster, others, pace, stopped.clone()));
+}
+
+/// Serves what is counted until stopped.
+async fn watch_over(server: Server, mut stopped: watch::Receiver<bool>) -> Result<()> {
+    admin::serve(server, async {
+        // Whoever stops it by dropping the sender does so, too.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    })
+    .await;
+    Ok(())
 }
 
 /// How a loop ended; a panic is an error like others.

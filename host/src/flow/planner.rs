@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, error, info, warn};
 
 use super::mirror::{self, Update};
+use super::roster::Roster;
 use super::scribe::{Scribe, Uncommitted};
 use crate::domain::{
     Content, Effect, Entry, Fact, Guard, Handlers, HostId, Peers, ResourceRef, Revision,
@@ -62,12 +63,14 @@ struct Came {
 pub(super) async fn run(
     scribe: Scribe,
     me: HostId,
-    handlers: Handlers,
+    roster: Arc<Roster>,
     mut peers: watch::Receiver<Peers>,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<()> {
     let mut updates =
         mirror::start(Arc::clone(&scribe.store), Arc::clone(&scribe.schemas), PREFIXES);
+    let mut changes = roster.changes();
+    let handlers = roster.handlers();
     let catalog = Catalog::new(scribe.schemas.as_ref().clone(), handlers.clone());
     let mut planner = Planner {
         scribe,
@@ -91,6 +94,10 @@ pub(super) async fn run(
                 planner.observe(update);
             }
             Ok(()) = peers.changed() => planner.meet(&peers.borrow_and_update()),
+            Ok(()) = changes.changed() => {
+                planner.own = roster.handlers();
+                planner.meet(&peers.borrow());
+            }
             Some(came) = planner.commits.join_next() => {
                 planner.take(came.context("a plan's commit broke")?);
             }

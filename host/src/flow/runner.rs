@@ -18,12 +18,12 @@ use self::call::{Call, Tools};
 use super::Pace;
 use super::clock;
 use super::mirror::{self, Update};
+use super::roster::Roster;
 use super::scribe::Scribe;
 use crate::domain::{
     Content, Entry, Fact, HandlerName, HostId, JobId, Peers, Revision, TemplateId,
 };
 use crate::kafka::Kafka;
-use crate::plugin::Worker;
 use crate::queue::{Queue, Turns};
 use crate::settle::{self, Closing, Limits};
 use crate::store::LeaseId;
@@ -58,6 +58,8 @@ enum Came {
     Answered(Box<Closing>),
     /// Committed, or overtaken with nothing left to do, at this revision.
     Done(Revision),
+    /// The version that was called has gone for its fault: the claim, made at this revision, is given back.
+    GivenBack(Revision),
     /// An outcome met a conflict at this revision.
     Overtaken(Revision, Box<Closing>),
     /// The store was out of reach; what is given is to be tried again.
@@ -69,7 +71,7 @@ enum Came {
 /// The loop that runs jobs.
 pub(super) struct Runner {
     tools: Tools,
-    workers: BTreeMap<HandlerName, Arc<Worker>>,
+    roster: Arc<Roster>,
     host: HostId,
     lease: watch::Receiver<Option<LeaseId>>,
     /// The lease that claims are made under.
@@ -95,16 +97,15 @@ impl Runner {
     pub(super) fn new(
         (scribe, outlet): (Scribe, Option<Arc<Kafka>>),
         host: HostId,
-        workers: BTreeMap<HandlerName, Worker>,
+        roster: Arc<Roster>,
         (lease, peers): (watch::Receiver<Option<LeaseId>>, watch::Receiver<Peers>),
         limits: Limits,
         pace: Pace,
     ) -> Self {
         let held = *lease.borrow();
-        let workers = workers.into_iter().map(|(name, worker)| (name, Arc::new(worker))).collect();
         Self {
             tools: Tools::new(scribe, outlet),
-            workers,
+            roster,
             queue: Queue::new(host.clone()),
             host,
             held,
@@ -127,6 +128,7 @@ impl Runner {
         let scribe = &self.tools.scribe;
         let mut updates =
             mirror::start(Arc::clone(&scribe.store), Arc::clone(&scribe.schemas), PREFIXES);
+        let mut changes = self.roster.changes();
         let mut wake_ms = None;
         loop {
             tokio::select! {
@@ -139,8 +141,10 @@ impl Runner {
                 Ok(()) = self.peers.changed() => {
                     let peers = self.peers.borrow_and_update().clone();
                     self.leads = peers.term_of(&self.host).is_some();
+                    self.roster.meters().leads(self.leads);
                     self.queue.know_peers(peers);
                 }
+                Ok(()) = changes.changed() => {}
                 () = clock::sleep_until(wake_ms) => {}
                 _ = stopped.wait_for(|stopped| *stopped) => break,
             }
@@ -206,8 +210,9 @@ impl Runner {
     /// Starts what may be started; answers when to look again.
     fn decide(&mut self) -> Option<u64> {
         let now_ms = clock::now_ms();
+        let (places, well_ms) = self.roster.places(self.pace.handler_slots, now_ms);
         let mut slots: BTreeMap<HandlerName, usize> =
-            self.workers.keys().map(|name| (name.clone(), self.pace.handler_slots)).collect();
+            places.keys().map(|name| (name.clone(), self.pace.handler_slots)).collect();
         for (handler, busy) in self.busy.values() {
             if let (Busy::Calling | Busy::Settling | Busy::Overtaken(..), Some(free)) =
                 (busy, slots.get_mut(handler))
@@ -215,9 +220,13 @@ impl Runner {
                 *free = free.saturating_sub(1);
             }
         }
+        for (free, most) in slots.values_mut().zip(places.values()) {
+            *free = (*free).min(*most);
+        }
         let busy = &self.busy;
         let Turns { claims, repairs, sweeps, mut wake_ms } =
             self.queue.turns(now_ms, &slots, |id| busy.contains_key(id));
+        wake_ms = wake_ms.into_iter().chain(well_ms).min();
         if self.leads {
             if self.sweep(&sweeps, now_ms) {
                 wake_ms = Some(wake_ms.map_or(self.sweep_ms, |wake| wake.min(self.sweep_ms)));
@@ -234,14 +243,15 @@ impl Runner {
                 self.start(id, lease);
             }
         }
+        self.roster.meters().jobs(self.queue.ready(), self.calls.len());
         wake_ms
     }
 
     fn start(&mut self, id: JobId, lease: LeaseId) {
         let Some(open) = self.queue.get(&id) else { return };
         let Some(posted) = open.posted.clone() else { return };
-        let Some(worker) = self.workers.get(&posted.job.handler) else { return };
         let Some(claim) = settle::claim(&self.queue, &id, &self.host) else { return };
+        let Some(shift) = self.roster.call(&posted.job.handler, &id) else { return };
         let handler = posted.job.handler.clone();
         let template = match &open.step {
             Some(step) => match self.templates.get(&step.template) {
@@ -256,7 +266,7 @@ impl Runner {
         let call = Call {
             fields: settle::reported_before(&self.queue, &id),
             step: open.step.clone(),
-            worker: Arc::clone(worker),
+            shift: Some(shift),
             posted,
             claim,
             template,
@@ -293,6 +303,7 @@ impl Runner {
             Came::Overtaken(at, closing) => {
                 self.busy.insert(id, (handler, Busy::Overtaken(at, closing)));
             }
+            Came::GivenBack(claim) => self.give_back(id, claim),
             Came::OutOfReach(None) => {}
             Came::Lost => warn!(job = %id, "claim was lost; its outcome is not written"),
         }

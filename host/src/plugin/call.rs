@@ -41,6 +41,8 @@ pub(crate) struct Plugin {
     pub(crate) bounds: Bounds,
     /// What it asked for when it described itself.
     pub(crate) asked: OnceLock<Asked>,
+    /// Whether its compiled code came from the cache; set once it is there.
+    pub(crate) is_from_cache: OnceLock<bool>,
     /// Places of its calls.
     calls: Semaphore,
 }
@@ -61,6 +63,7 @@ impl Plugin {
             grants,
             bounds,
             asked: OnceLock::new(),
+            is_from_cache: OnceLock::new(),
             calls: Semaphore::new(calls.min(Semaphore::MAX_PERMITS)),
         }
     }

@@ -128,25 +128,26 @@ impl Engine {
         &self.0.requests
     }
 
-    /// Machine code for a component: from the cache if it knows it, else compiled. Takes its time.
+    /// Machine code for a component, from the cache if it knows it, else compiled, which takes its time; and whether
+    /// it came from the cache.
     pub(crate) fn component(
         &self,
         bytes: &[u8],
         digest: &str,
         cache: Option<&Cache>,
-    ) -> wasmtime::Result<Component> {
+    ) -> wasmtime::Result<(Component, bool)> {
         let entry = cache.map(|cache| (cache, Cache::name(&self.0.engine, digest)));
         if let Some((cache, name)) = &entry
             && let Some(component) = cache.get(&self.0.engine, name)
         {
-            return Ok(component);
+            return Ok((component, true));
         }
         let component = Component::from_binary(&self.0.engine, bytes)?;
         self.0.compilations.fetch_add(1, Ordering::Relaxed);
         if let Some((cache, name)) = &entry {
             cache.put(name, &component);
         }
-        Ok(component)
+        Ok((component, false))
     }
 }
 

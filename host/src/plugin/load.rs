@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use super::asked;
+use super::asked::Wish;
 use super::bindings::watcher::WatcherPre;
 use super::bindings::worker::WorkerPre;
 use super::cache::{Cache, hex};
@@ -17,6 +17,7 @@ use super::convert::{self, Described, line};
 use super::engine::Engine;
 use super::grant::{Grants, PluginSettings};
 use super::import::{self, Guest};
+use super::loader::{Loader, Mark};
 use super::probe::Prober;
 use super::provenance;
 use crate::domain::{Fault, HandlerName};
@@ -27,7 +28,7 @@ const PACKAGE: &str = "stokehold:worker/";
 /// Bytes of a plugin; those that carry an interpreter have some 20 MB.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Bytes of a reason; the compiler's can be long.
-const REASON_BYTES_MAX: u64 = 2 << 10;
+pub(super) const REASON_BYTES_MAX: u64 = 2 << 10;
 /// Bytes of a name.
 const NAME_BYTES_MAX: usize = 128;
 
@@ -40,6 +41,10 @@ pub struct Loaded {
     pub probers: Vec<Prober>,
     /// What could not be used, in order of the files.
     pub faults: Vec<PluginFault>,
+    /// Loads what changes later; `None` where nothing is watched.
+    pub loader: Option<Loader>,
+    /// The files as they were seen before they were read.
+    pub marks: BTreeMap<PathBuf, Mark>,
 }
 
 /// A plugin that cannot be used.
@@ -81,9 +86,10 @@ pub async fn load_file(
 
 /// Loads every `*.wasm` of a directory. Compiles what the cache does not know, which takes its time.
 pub async fn load(engine: &Engine, dir: &Path, settings: &PluginSettings) -> Loaded {
-    let mut loaded = Loaded::default();
-    let files = match files(dir) {
-        Ok(files) => files,
+    let loader = Loader::new(engine, dir, settings);
+    let mut loaded = Loaded { loader: Some(loader.clone()), ..Loaded::default() };
+    loaded.marks = match loader.look() {
+        Ok(marks) => marks,
         Err(why) => {
             let reason = format!("cannot read plugin directory: {why}");
             loaded.faults.push(PluginFault { file: dir.to_owned(), reason });
@@ -91,43 +97,50 @@ pub async fn load(engine: &Engine, dir: &Path, settings: &PluginSettings) -> Loa
         }
     };
     for name in &settings.named() {
-        if !files.iter().any(|file| file.file_stem().is_some_and(|stem| stem == name.as_str())) {
+        let is_it = |file: &PathBuf| file.file_stem().is_some_and(|stem| stem == name.as_str());
+        if !loaded.marks.keys().any(is_it) {
             tracing::warn!(
                 "[plugins.{name}] in stokehold.toml: no {name}.wasm in {}",
                 dir.display()
             );
         }
     }
-    let cache = settings.cache_dir.as_deref().and_then(|dir| match Cache::open(dir) {
-        Ok(cache) => Some(Arc::new(cache)),
-        Err(why) => {
-            tracing::warn!("plugins are compiled at every start: {why:#}");
-            None
-        }
-    });
-    for file in files {
-        let one = Candidate { engine, settings, file: &file, cache: cache.as_ref() };
-        let found = one.load().await.map(|(described, found)| {
-            asked::tell(&described, found.plugin());
-            found
-        });
-        match found.and_then(|found| loaded.claim(found)) {
-            Ok(()) => {}
-            Err(reason) => {
-                let reason = line(&reason, REASON_BYTES_MAX);
-                loaded.faults.push(PluginFault { file, reason });
-            }
+    // Compiled code is read and mapped side by side; claimed in order, so that of two the first by name stays.
+    let files: Vec<PathBuf> = loaded.marks.keys().cloned().collect();
+    let each = files.iter().map(|file| loader.load(file));
+    for (file, found) in files.iter().zip(futures_util::future::join_all(each).await) {
+        if let Err(reason) = found.and_then(|found| loaded.claim(found)) {
+            let reason = line(&reason, REASON_BYTES_MAX);
+            loaded.faults.push(PluginFault { file: file.clone(), reason });
         }
     }
     // Last, so that what was just used is seen as used.
-    if let Some(cache) = cache {
-        cache.prune();
-    }
+    loader.prune();
     loaded
 }
 
 impl Found {
-    fn plugin(&self) -> &Plugin {
+    /// The plugin's name, which is its file's.
+    pub fn name(&self) -> &str {
+        &self.plugin().name
+    }
+
+    /// The SHA-256 of the plugin's file, in hex.
+    pub fn digest(&self) -> &str {
+        &self.plugin().digest
+    }
+
+    /// What it asks for, against what it is granted.
+    pub fn wishes(&self) -> Vec<Wish> {
+        self.plugin().wishes()
+    }
+
+    /// Whether its compiled code came from the cache.
+    pub fn is_from_cache(&self) -> bool {
+        self.plugin().is_from_cache.get().copied().unwrap_or_default()
+    }
+
+    pub(super) fn plugin(&self) -> &Plugin {
         match self {
             Self::Worker(worker) => &worker.plugin,
             Self::Prober(prober) => &prober.plugin,
@@ -157,20 +170,6 @@ impl Loaded {
     }
 }
 
-fn files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        // What begins with a dot is on its way to its real name.
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && path.extension().is_some_and(|ending| ending == "wasm") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
 /// One file that may be a plugin.
 pub(super) struct Candidate<'a> {
     pub(super) engine: &'a Engine,
@@ -184,16 +183,15 @@ impl Candidate<'_> {
     pub(super) async fn load(&self) -> Result<(Described, Found), String> {
         let stem = self.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         check_name(stem)?;
-        let bytes = read(self.file)?;
-        check_format(&bytes)?;
-        let digest = hex(&Sha256::digest(&bytes));
+        let (bytes, digest) = self.read().await?;
         provenance::check(&self.settings.trust, self.file, &bytes, &digest)?;
         let granted = self.settings.granted(stem)?;
         let bounds = self.settings.bounds.with(&granted.bounds);
         let recordings = self.settings.recordings_of(stem);
         let grants = Grants { recordings, ..Grants::read(&granted)? };
         let plugin = Arc::new(Plugin::new(stem, digest, self.engine, grants, bounds));
-        let component = self.compile(bytes, plugin.digest.clone()).await?;
+        let (component, is_from_cache) = self.compile(bytes, plugin.digest.clone()).await?;
+        let _ = plugin.is_from_cache.set(is_from_cache);
         let kind = check_world(&component, &plugin)?;
         let (described, found) = match kind {
             Kind::Worker => describe_worker(&plugin, &component).await?,
@@ -204,13 +202,26 @@ impl Candidate<'_> {
         Ok((described, found))
     }
 
-    async fn compile(&self, bytes: Vec<u8>, digest: String) -> Result<Component, String> {
+    /// Bytes and their SHA-256; on a thread that may wait for the disk.
+    async fn read(&self) -> Result<(Vec<u8>, String), String> {
+        let file = self.file.to_owned();
+        let reading = tokio::task::spawn_blocking(move || {
+            let bytes = read(&file)?;
+            check_format(&bytes)?;
+            let digest = hex(&Sha256::digest(&bytes));
+            Ok((bytes, digest))
+        });
+        reading.await.map_err(|why| format!("cannot be read: {why}"))?
+    }
+
+    /// Its code, and whether that came from the cache.
+    async fn compile(&self, bytes: Vec<u8>, digest: String) -> Result<(Component, bool), String> {
         let (engine, cache) = (self.engine.clone(), self.cache.cloned());
         let compiled = tokio::task::spawn_blocking(move || {
             engine.component(&bytes, &digest, cache.as_deref())
         });
         match compiled.await {
-            Ok(Ok(component)) => Ok(component),
+            Ok(Ok(compiled)) => Ok(compiled),
             Ok(Err(why)) => Err(format!("is not a valid component: {why:#}")),
             Err(why) => Err(format!("cannot be compiled: {why}")),
         }

@@ -110,7 +110,7 @@ impl Order {
         self.jobs.is_empty()
     }
 
-    pub(super) fn jobs(&self) -> impl Iterator<Item = &JobId> {
+    pub(super) fn jobs(&self) -> impl ExactSizeIterator<Item = &JobId> {
         self.jobs.keys()
     }
 

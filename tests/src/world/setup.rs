@@ -8,6 +8,7 @@ use anyhow::Result;
 use heat_simulator::Options as HeatOptions;
 use stokehold::flow::Pace;
 use stokehold::plugin::{Bounds, Keystone, PluginGrants};
+use stokehold::rollout::Rules;
 
 /// How long anything may take before the test gives up, unless the setup says otherwise.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,6 +57,8 @@ impl Setup {
             probes_max: 8,
             lease_ms: 2000,
             shutdown_ms_max: 2000,
+            look_ms: 100,
+            rollout: Rules { breaker_ms_min: 100, breaker_ms_max: 1000, ..Rules::default() },
         };
         let heat_config = BTreeMap::from([("poll_ms".to_owned(), "20".to_owned())]);
         Ok(Self {

@@ -11,10 +11,11 @@ use crate::domain::{
     Action, Content, Entry, Failure, Fault, Fields, JobId, Json, Posted, Registration, Report,
     ResourceRef, Revision, Stack, Step, TemplateId, Transaction, Verdict,
 };
+use crate::flow::roster::{Blame, Shift};
 use crate::flow::scribe::{Scribe, Uncommitted};
 use crate::flow::{clock, recordings};
 use crate::kafka::Kafka;
-use crate::plugin::{self, Lookup, Worker};
+use crate::plugin::{self, Lookup};
 use crate::settle::Closing;
 use crate::store::LeaseId;
 use crate::wire::key;
@@ -28,7 +29,8 @@ pub(super) struct Call {
     pub(super) fields: Fields,
     /// The template's text, or why there is none.
     pub(super) template: Result<String, String>,
-    pub(super) worker: Arc<Worker>,
+    /// Which version is called; taken when it is.
+    pub(super) shift: Option<Shift>,
 }
 
 /// The hands that a call needs.
@@ -47,7 +49,7 @@ impl Tools {
     }
 
     /// Claims the job and calls its handler.
-    pub(super) async fn work(&self, call: Call, lease: LeaseId) -> Came {
+    pub(super) async fn work(&self, mut call: Call, lease: LeaseId) -> Came {
         let id = call.posted.job.id.clone();
         let claim = match self.scribe.commit(&call.claim, Some(lease)).await {
             Ok(at) => at,
@@ -79,7 +81,13 @@ impl Tools {
             checkpoint,
             lookup: Arc::clone(&self.lookup),
         };
-        let answer = recordings::handle(&call.worker, asked).await;
+        let Some(mut shift) = call.shift.take() else { return Came::GivenBack(claim) };
+        shift.clock_in();
+        let Some(worker) = shift.worker() else { return Came::GivenBack(claim) };
+        let answer = recordings::handle(worker, asked).await;
+        if shift.ended(answer.outcome.as_ref().err()) == Blame::Version {
+            return Came::GivenBack(claim);
+        }
         // Only what changes a registration needs to know it.
         let registration = if answer.report.monitor.is_empty() {
             Ok(None)

@@ -90,6 +90,13 @@ impl Runner {
         });
     }
 
+    /// Gives a claim back unused, without a failed try.
+    pub(super) fn give_back(&mut self, id: JobId, claim: Revision) {
+        let Some(release) = settle::release(&self.queue, &id, claim) else { return };
+        info!(job = %id, "is called again: its fault was that of a version that has gone");
+        self.commit_aside(id, vec![release], "give job back");
+    }
+
     /// Gives back what this host has claimed without anybody working on it: the commit of a claim whose outcome
     /// was unknown, or a task that broke.
     pub(super) fn release_strays(&mut self) {

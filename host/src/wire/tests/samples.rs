@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::domain::{
     Action, Alias, Applied, Base, Content, Entry, Fields, Handler, HandlerName, Job, Json,
-    OnFailure, Output, Param, ParamValue, PluginFault, Posted, Presence, ProberKinds, Registration,
-    Resource, ResourceRef, Schema, Schemas, Stack, State, Step, Target, TemplateId, UpdateStyle,
-    Version,
+    OnFailure, Output, Param, ParamValue, PluginFault, PluginKind, PluginStatus, PluginWish,
+    Posted, Presence, ProberKinds, Registration, Resource, ResourceRef, Schema, Schemas, Stack,
+    Stage, State, Step, Target, TemplateId, UpdateStyle, Version,
 };
 
 pub fn schemas() -> Schemas {
@@ -151,6 +151,38 @@ pub fn written() -> Vec<(Entry, Content)> {
             update: UpdateStyle::Recreate,
         }],
         probers: vec![ProberKinds { name: "http".into(), kinds: vec!["vm".into()] }],
+        plugins: vec![
+            PluginStatus {
+                name: "heat_worker".into(),
+                file: "heat_worker.wasm".into(),
+                kind: PluginKind::Handler,
+                digest: "ab12".into(),
+                since_ms: 11,
+                is_from_cache: true,
+                stage: Stage::Canary,
+                former: Some("cd34".into()),
+                paused_until_ms: Some(12),
+                refused: Some("is empty".into()),
+                wishes: vec![PluginWish {
+                    asked: "http heat:8004".into(),
+                    standing: "refused".into(),
+                    line: Some("http = [\"heat:8004\"]".into()),
+                }],
+            },
+            PluginStatus {
+                name: "http".into(),
+                file: "http.wasm".into(),
+                kind: PluginKind::Prober,
+                digest: "ef56".into(),
+                since_ms: 13,
+                is_from_cache: false,
+                stage: Stage::OnTrial,
+                former: None,
+                paused_until_ms: None,
+                refused: None,
+                wishes: Vec::new(),
+            },
+        ],
         faults: vec![PluginFault { file: "x.wasm".into(), reason: "no component".into() }],
     };
     vec![
