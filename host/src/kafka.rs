@@ -78,8 +78,8 @@ impl Kafka {
 
 impl Link {
     async fn to(brokers: Vec<String>, timeout: Duration) -> Result<Self> {
-        // The client would try for ever.
-        let backoff = BackoffConfig { deadline: Some(timeout), ..BackoffConfig::default() };
+        // The client would try for ever; its own reason is better than that time is up.
+        let backoff = BackoffConfig { deadline: Some(timeout / 2), ..BackoffConfig::default() };
         let client = ClientBuilder::new(brokers)
             .client_id(concat!("stokehold/", env!("CARGO_PKG_VERSION")))
             .backoff_config(backoff)

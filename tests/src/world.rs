@@ -120,14 +120,7 @@ impl World {
         ] {
             command.arg(name).arg(value.to_string());
         }
-        for (plugin, grants) in self.grants() {
-            for http in &grants.http {
-                command.arg("--grant-http").arg(format!("{plugin}={http}"));
-            }
-            for (key, value) in &grants.config {
-                command.arg("--config").arg(format!("{plugin}.{key}={value}"));
-            }
-        }
+        command.args(self.heat_settings());
         command.stdin(Stdio::null()).stdout(Stdio::null());
         Ok(command)
     }
@@ -212,20 +205,16 @@ impl World {
 
     /// The same as flags of a command.
     pub fn heat_settings(&self) -> Vec<String> {
-        let grants = self.grants().into_iter();
-        grants
-            .flat_map(|(plugin, grants)| {
-                let http = grants.http.into_iter();
-                let http: Vec<_> = http
-                    .flat_map(|http| ["--grant-http".to_owned(), format!("{plugin}={http}")])
-                    .collect();
-                let config = grants.config.into_iter();
-                let config = config.flat_map(move |(key, value)| {
-                    ["--config".to_owned(), format!("{plugin}.{key}={value}")]
-                });
-                http.into_iter().chain(config.collect::<Vec<_>>())
-            })
-            .collect()
+        let mut flags = Vec::new();
+        for (plugin, grants) in self.grants() {
+            for http in grants.http {
+                flags.extend(["--grant-http".to_owned(), format!("{plugin}={http}")]);
+            }
+            for (key, value) in grants.config {
+                flags.extend(["--config".to_owned(), format!("{plugin}.{key}={value}")]);
+            }
+        }
+        flags
     }
 
     /// What the plugins are granted: Heat and the analytics, both simulated unless another Heat is set.

@@ -13,6 +13,7 @@ use http::uri::Scheme;
 
 use super::inject::{Injection, Secrets};
 use super::keystone::{Keystone, Tokens};
+use super::provenance::TrustSettings;
 use super::witness;
 use crate::http_client::{HttpClient, Reach};
 
@@ -21,8 +22,6 @@ mod site;
 
 pub(crate) use place::Place;
 pub(crate) use site::{Missing, Site};
-
-use super::provenance::TrustSettings;
 
 /// What all plugins of a directory are loaded with.
 #[derive(Clone, Debug, Default)]
@@ -259,7 +258,7 @@ pub(crate) struct Grants {
     /// The names of its secrets.
     pub(crate) secrets: Vec<String>,
     /// Who logs in for it at OpenStack.
-    keystone: Option<Keystone>,
+    pub(crate) keystone: Option<Keystone>,
     /// What must stand in no recording: the secrets, and settings that are called like one.
     pub(crate) hidden: Vec<String>,
     /// What the host adds to its requests, in this order.

@@ -56,9 +56,9 @@ fn url(host: &dyn Outside, subject: &Subject) -> Result<String, Failure> {
     let settings = host.settings(&[URL]);
     let base = settings.get(URL).ok_or_else(|| {
         Failure::fatal(format!(
-            "setting {URL} of contrail_prober is missing (--config contrail_prober.{URL}=… or config under \
-             [plugins.contrail_prober]): it is the address of Contrail's analytics, as in \
-             http://127.0.0.1:8081"
+            "setting {URL} of contrail_prober is missing (--config contrail_prober.{URL}=… or \
+             config under [plugins.contrail_prober]): it is the address of Contrail's analytics, \
+             as in http://127.0.0.1:8081"
         ))
     })?;
     let base = base_url("contrail_prober", URL, base)?;

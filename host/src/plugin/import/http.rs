@@ -18,7 +18,7 @@ use crate::plugin::asked::{more, not_granted};
 use crate::plugin::call::Plugin;
 use crate::plugin::convert::line;
 use crate::plugin::grant::Missing;
-use crate::plugin::inject::{Next, Note, Outgoing, Refused, Withheld, target};
+use crate::plugin::inject::{Next, Note, Outgoing, Withheld, target};
 use crate::plugin::keystone::PSEUDO;
 use crate::plugin::witness::{Side, Witness};
 
@@ -245,10 +245,8 @@ impl Sender {
 
     fn withheld(&self, why: Withheld) -> Error {
         match why {
-            Withheld::Refused(Refused(why)) => {
-                self.refusals.tell(Refusal::Injection, |stem| {
-                    format!("{why} under [plugins.{stem}] in stokehold.toml")
-                });
+            Withheld::Refused(refused) => {
+                self.refusals.tell(Refusal::Injection, |stem| refused.told(stem));
                 Error::HttpRequestDenied
             }
             Withheld::Trouble(why) => {
@@ -286,3 +284,6 @@ fn no_keystone(stem: &str, site: &str) -> String {
          stokehold.toml where that is, who asks, and in services what may be asked"
     )
 }
+
+#[cfg(test)]
+mod tests;
