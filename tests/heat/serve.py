@@ -44,6 +44,7 @@ def settings(args, scratch):
     else:
         sections['keystone_authtoken'] = {
             'auth_type': 'password',
+            'interface': 'public',
             'auth_url': args.keystone_url,
             'www_authenticate_uri': args.keystone_url,
             'cafile': args.keystone_ca or '',

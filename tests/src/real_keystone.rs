@@ -114,7 +114,7 @@ impl RealKeystone {
         reply.subject_token.clone().with_context(|| format!("no token: {reply:?}"))
     }
 
-    /// A token of the administrator's for a project that he is a member of.
+    /// A token of a user's for a project, by its id.
     ///
     /// # Errors
     /// Keystone gives none.

@@ -243,7 +243,7 @@ impl Tokens {
         let answer = tokio::time::timeout(within, asking).await;
         let answer =
             answer.map_err(|_| format!("no answer within {timeout_ms} ms (timeout_ms)"))?;
-        let (head, body) = answer.map_err(|why| format!("{:#}", anyhow::anyhow!(why)))?;
+        let (head, body) = answer.map_err(|why| format!("{why:#}"))?;
         let status = head.status.as_u16();
         let read = exchange::read(&self.granted, status, head.headers.get(SUBJECT_TOKEN), &body);
         match read {
