@@ -1,9 +1,10 @@
 //! Many targets on one host and on several.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use stokehold::store::embedded::Role;
 use stokehold::store::{Txn, Write};
@@ -15,6 +16,8 @@ use crate::sandbox::component::Wat;
 
 /// Ports to be watched; each with one target.
 const PORTS: usize = 3_000;
+/// How long they may take on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Writes of one transaction.
 const WRITES: usize = 100;
 
@@ -53,13 +56,23 @@ async fn register(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// Waits until so many ports have a status.
+async fn told(world: &World, ports: usize) -> Result<()> {
+    let mut watch = world.store.watch(&["/monitoring/"], 0).await?;
+    let waiting = async {
+        let mut keys = BTreeSet::new();
+        while keys.len() < ports {
+            keys.extend(watch.next().await?.events.into_iter().map(|event| event.key));
+        }
+        Ok(())
+    };
+    let told = tokio::time::timeout(PATIENCE, waiting).await;
+    told.with_context(|| format!("waited in vain for a status of {ports} ports"))?
+}
+
 /// Waits until all ports have a status, then checks that each was written so often.
 async fn all_told(world: &World, times: usize) -> Result<()> {
-    world
-        .until("a status of every port", async || {
-            Ok((world.all("/monitoring/").await?.len() == PORTS).then_some(()))
-        })
-        .await?;
+    told(world, PORTS).await?;
     let statuses = world.all("/monitoring/").await?;
     let wanted = json!({"it": "UP", "version": 1});
     ensure!(
@@ -97,11 +110,7 @@ async fn hosts_that_come_and_go_share_the_targets_and_write_no_status_twice() ->
     world.start_host().await?;
     register(&world).await?;
     // One goes while both are at it, and another one comes.
-    world
-        .until("the first statuses", async || {
-            Ok((world.all("/monitoring/").await?.len() > PORTS / 10).then_some(()))
-        })
-        .await?;
+    told(&world, PORTS / 10).await?;
     world.stop_one_host().await?;
     world.start_host().await?;
     all_told(&world, 1).await?;
