@@ -39,13 +39,17 @@ fn put(key: String, value: &serde_json::Value) -> Write {
 /// Registers a switch of each port, as jobs would have.
 async fn register(world: &World) -> Result<()> {
     let ids: Vec<usize> = (0..PORTS).collect();
-    for ids in ids.chunks(WRITES / 2) {
+    for ids in ids.chunks(WRITES / 3) {
         let writes = ids.iter().flat_map(|id| {
             let target = json!({"name": "it", "type": "switch", "topic": "", "properties": {}});
             let unprobed = json!({"name": "session", "type": "bgp_session", "properties": {}});
             let registration = json!({"version": 1, "targets": [target, unprobed]});
             let state = json!({"version": 1, "error": "", "state": {"worker_state": "x"}});
+            let body = json!({"id": format!("p{id}"), "tenant_id": "t"}).to_string();
+            let config = json!({"body": body, "version": 1});
             [
+                // Without a config it would be cleaned up.
+                put(format!("/config/v2.0/ports/p{id}"), &config),
                 put(format!("/stokehold/monitored/v2.0/ports/p{id}"), &registration),
                 put(format!("/state/v2.0/ports/p{id}"), &state),
             ]
