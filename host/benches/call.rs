@@ -8,6 +8,7 @@
 
 #[path = "../../tests/src/guests.rs"]
 mod guests;
+mod measure;
 
 use std::collections::BTreeSet;
 use std::hint::black_box;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use measure::{Wanted, ratio, seconds};
 use serde_json::{Map, json};
 use stokehold::domain::{
     Action, HandlerName, Job, JobId, Json, OnFailure, Param, ParamValue, Posted, ResourceRef,
@@ -172,6 +174,32 @@ fn calls(c: &mut Criterion) {
     }
 }
 
+/// Rounds of a few milliseconds: shorter than what another process takes the processor for.
+fn ratios(_: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let engine = Engine::new(&EngineSettings::default()).unwrap();
+    let dir = plugins();
+    let worker = only(runtime.block_on(load(&engine, dir.path(), &PluginSettings::default())));
+    for (name, template, params, wanted, calls) in [
+        ("4kb", GATEWAY, gateway(), Wanted::AtMost(2.5), 20),
+        ("port", PORT, port(), Wanted::AtMost(12.0), 100),
+    ] {
+        let text = params.to_string();
+        let posted = posted(params.as_object().unwrap());
+        ratio(
+            &format!("render/{name}: sandbox beside native"),
+            wanted,
+            301,
+            || seconds(calls, || runtime.block_on(handle(&worker, &posted, template, None))),
+            || {
+                seconds(calls, || {
+                    guest_render::render(black_box(template), black_box(&text)).unwrap();
+                })
+            },
+        );
+    }
+}
+
 fn starts(c: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     let engine = Engine::new(&EngineSettings::default()).unwrap();
@@ -188,5 +216,5 @@ fn starts(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, calls, starts);
+criterion_group!(benches, calls, starts, ratios);
 criterion_main!(benches);

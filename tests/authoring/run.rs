@@ -77,7 +77,7 @@ fn a_pending_handler_is_called_again_with_its_checkpoint() -> Result<()> {
     // At its second call this guest answers a checkpoint that is no JSON.
     let until = bench.call("guest_acts", &input, &["--until-done"])?;
     until.with(1, &["call 1: pending", "call 2: fault: handler broke its contract: checkpoint"])?;
-    let few = bench.call("guest_acts", &input, &["--until-done", "--calls-max", "1"])?;
+    let few = bench.call("guest_acts", &input, &["--until-done", "--rounds-max", "1"])?;
     ensure!(!few.with(0, &["call 1: pending"])?.out.contains("call 2"), "called too often");
     Ok(())
 }

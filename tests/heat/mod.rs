@@ -1,6 +1,7 @@
 //! The component `heat_worker` against a Heat: the simulated one always, the real one where it is at hand. What needs
 //! a whole host, and failures that only a real Heat has, is in the files below.
 
+mod keystone;
 mod life;
 mod place;
 mod recorded;

@@ -64,6 +64,11 @@ impl Place {
         Self { world, heat, tenant: tenant.to_owned() }
     }
 
+    /// From now on in another project; `heat` may look at the stacks there.
+    pub(super) fn move_to(&mut self, tenant: &str, heat: Client) {
+        (self.tenant, self.heat) = (tenant.to_owned(), heat);
+    }
+
     /// A template that maps the resource's name.
     pub(super) async fn template(&self, kind: &str, text: &str) -> Result<()> {
         let body = json!({

@@ -8,7 +8,9 @@ use super::place::{Place, setup};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_project_that_is_full_says_so_and_goes_on_when_there_is_room() -> Result<()> {
-    let Some(heat) = real_heat::start(HeatOptions { stacks_max: 2 }).await? else {
+    let Some(heat) =
+        real_heat::start(HeatOptions { stacks_max: 2, ..HeatOptions::default() }).await?
+    else {
         return Ok(());
     };
     let place = Place::start(heat.url()).await?;

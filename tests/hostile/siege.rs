@@ -24,7 +24,7 @@ const ACTS: [(&str, u64, &str); 12] = [
     ("spin", 0, "deadline of 400 ms"),
     ("spin in the host", 2_000_000, "deadline of 400 ms"),
     ("sleep", 60_000, "deadline of 400 ms"),
-    ("eat", 100, "memory of 33554432 bytes"),
+    ("eat", 100, "memory of 67108864 bytes"),
     ("recurse", 0, "handler trapped"),
     ("panic", 0, "the boiler is cold"),
     ("exit", 0, "it called exit(1)"),
@@ -46,7 +46,7 @@ async fn after_every_hostile_act_the_next_job_runs_and_the_memory_is_where_it_wa
     setup.pace.attempts_max = 1;
     let world = World::without_host(setup, Role::Guest)?;
     let mut command = world.host_command()?;
-    command.args(["--call-ms-max", "400", "--memory-bytes-max", "33554432"]);
+    command.args(["--call-ms-max", "400", "--memory-bytes-max", "67108864"]);
     let host = command.stderr(Stdio::null()).spawn().context("cannot start a host")?;
     let host = Host(host);
 
@@ -103,9 +103,10 @@ async fn besiege(world: &World, round: u64) -> Result<()> {
 
 /// Bytes of the host's memory that are in the machine's.
 fn resident(host: &Host) -> Result<u64> {
-    let statm = fs::read_to_string(format!("/proc/{}/statm", host.0.id()))?;
-    let pages = statm.split_whitespace().nth(1).context("no resident pages")?;
-    Ok(pages.parse::<u64>()? * rustix::param::page_size() as u64)
+    let status = fs::read_to_string(format!("/proc/{}/status", host.0.id()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let text = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    Ok(text.context("no resident memory")?.parse::<u64>()? * 1024)
 }
 
 fn schemas() -> Result<Vec<u8>> {

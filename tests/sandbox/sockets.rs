@@ -69,7 +69,7 @@ async fn a_granted_address_answers_and_every_other_port_is_refused_with_the_line
 #[tokio::test]
 async fn who_is_granted_nothing_gets_no_socket() {
     let worker = granted(&[], &[]).worker().await;
-    for act in ["udp", "tcp", "listen", "name"] {
+    for act in ["udp", "tcp", "listen", "bind"] {
         assert_eq!(came(&worker, act, "127.0.0.1:9").await, "PermissionDenied", "{act}");
     }
 }
@@ -118,7 +118,9 @@ async fn nobody_listens_and_nobody_takes_a_port_of_its_choice() {
 async fn only_granted_names_are_looked_up_and_none_leads_to_what_is_near() {
     let worker = granted(&["some-name:1-65535"], &[]).worker().await;
     let (logs, _guard) = Logs::record();
-    assert_eq!(came(&worker, "name", "secret.of.elsewhere.invalid").await, "PermissionDenied");
+    // What the kind of the error is depends on the guest's library.
+    let why = came(&worker, "name", "secret.of.elsewhere.invalid").await;
+    assert!(["PermissionDenied", "Uncategorized"].contains(&&*why), "{why}");
     let line = logs.line("asked for the address of secret.of.elsewhere.invalid");
     assert!(line.contains("--grant-udp guest_sockets=secret.of.elsewhere.invalid:PORT"), "{line}");
 

@@ -13,6 +13,7 @@ pub mod paths;
 pub mod proxy;
 pub mod random;
 pub mod real_heat;
+pub mod real_keystone;
 pub mod service;
 pub mod snmpd;
 pub mod world;

@@ -14,11 +14,13 @@ use crate::paths;
 pub struct HeatOptions {
     /// Stacks that a project may have.
     pub stacks_max: u32,
+    /// Where it asks what a token is worth, and the administrator's password there.
+    pub keystone: Option<(String, String)>,
 }
 
 impl Default for HeatOptions {
     fn default() -> Self {
-        Self { stacks_max: 512 }
+        Self { stacks_max: 512, keystone: None }
     }
 }
 
@@ -147,15 +149,25 @@ fn launch(
     command.arg("--dir").arg(scratch.path());
     command.args(["--port", &port.to_string()]);
     command.args(["--stacks-max", &options.stacks_max.to_string()]);
-    let (url, process) = ready(&mut command, "Heat", scratch.path())?;
+    if let Some((url, password)) = &options.keystone {
+        command.args(["--keystone-url", url]);
+        command
+            .env("STOKEHOLD_KEYSTONE_USER", "admin")
+            .env("STOKEHOLD_KEYSTONE_PASSWORD", password);
+    }
+    let (url, process, _) = ready(&mut command, "Heat", scratch.path())?;
     Ok(RealHeat { url, own: Some(Own { process, scratch, venv, options }) })
 }
 
-/// Starts a program that says `ready <url>` when it is, and ends when its standard input does.
+/// Starts a program that says `ready <url>` when it is, and ends when its standard input does. Also what it said before.
 ///
 /// # Errors
 /// It ends before, with the end of what it said.
-pub fn ready(command: &mut Command, what: &str, scratch: &Path) -> Result<(String, Child)> {
+pub fn ready(
+    command: &mut Command,
+    what: &str,
+    scratch: &Path,
+) -> Result<(String, Child, Vec<String>)> {
     let words = scratch.join("stderr");
     let stderr = std::fs::File::create(&words)?;
     let mut process = command
@@ -165,10 +177,13 @@ pub fn ready(command: &mut Command, what: &str, scratch: &Path) -> Result<(Strin
         .spawn()
         .with_context(|| format!("cannot start {what}"))?;
     let stdout = process.stdout.take().with_context(|| format!("{what} has no output"))?;
+    let mut before = Vec::new();
     for line in BufReader::new(stdout).lines() {
-        if let Some(url) = line?.strip_prefix("ready ") {
-            return Ok((url.trim_end_matches('/').to_owned(), process));
+        let line = line?;
+        if let Some(url) = line.strip_prefix("ready ") {
+            return Ok((url.trim_end_matches('/').to_owned(), process, before));
         }
+        before.push(line);
     }
     let _ = process.kill();
     let ended = process.wait()?;

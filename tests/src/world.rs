@@ -4,17 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use heat_simulator::{Options as HeatOptions, Simulator};
+use heat_simulator::Simulator;
 use serde_json::{Value as Json, json};
 use stokehold::domain::Schemas;
-use stokehold::flow::{self, House, Pace};
+use stokehold::flow::{self, House};
 use stokehold::kafka::Kafka;
-use stokehold::plugin::{
-    self, Bounds, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings,
-};
+use stokehold::plugin::{self, Engine, EngineSettings, Loaded, PluginGrants, PluginSettings};
 use stokehold::store::embedded::{Embedded, Options, Role};
 use stokehold::store::{Event, Outcome, Store, Txn, Write};
 use stokehold::wire;
@@ -23,66 +20,12 @@ use tokio::task::JoinHandle;
 
 use crate::etcd::Cluster;
 
+mod setup;
 mod waiting;
 
-/// How long anything may take before the test gives up, unless the setup says otherwise.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub use self::setup::Setup;
 
-/// What a world is made of.
-pub struct Setup {
-    /// Gohan's schemas, as text.
-    pub schemas: Vec<u8>,
-    /// The plugin directory.
-    pub handlers: PathBuf,
-    /// How Heat behaves.
-    pub heat: HeatOptions,
-    /// Bounds and pauses of the host.
-    pub pace: Pace,
-    /// Config of `heat_worker`; without `heat_url` it talks to the simulated Heat.
-    pub heat_config: BTreeMap<String, String>,
-    /// How long anything may take before the test gives up.
-    pub patience: Duration,
-    /// Bounds of every call.
-    pub bounds: Bounds,
-    /// The broker that is told of registrations instead of the probers.
-    pub kafka: Option<String>,
-    /// What plugins are granted that the world does not know.
-    pub granted: BTreeMap<String, PluginGrants>,
-}
-
-impl Setup {
-    /// The shipped plugins, quick pauses, and a Heat that behaves.
-    ///
-    /// # Errors
-    /// When the plugins were not built.
-    pub fn new(schemas: Vec<u8>) -> Result<Self> {
-        let pace = Pace {
-            handler_slots: 8,
-            attempts_max: 5,
-            backoff_ms_min: 20,
-            backoff_ms_max: 200,
-            probe_interval_ms: 100,
-            probe_spread_ms_max: 100,
-            probe_confirmations: 2,
-            probe_confirm_ms: 100,
-            probes_max: 8,
-            lease_ms: 2000,
-            shutdown_ms_max: 2000,
-        };
-        let heat_config = BTreeMap::from([("poll_ms".to_owned(), "20".to_owned())]);
-        Ok(Self {
-            schemas,
-            handlers: crate::paths::handlers()?,
-            heat: HeatOptions::default(),
-            pace,
-            heat_config,
-            patience: PATIENCE,
-            bounds: Bounds::default(),
-            kafka: None,
-            granted: BTreeMap::new(),
-        })
-    }
-}
+use self::setup::PATIENCE;
 
 /// A running world.
 pub struct World {
@@ -177,14 +120,7 @@ impl World {
         ] {
             command.arg(name).arg(value.to_string());
         }
-        for (plugin, grants) in self.grants() {
-            for http in &grants.http {
-                command.arg("--grant-http").arg(format!("{plugin}={http}"));
-            }
-            for (key, value) in &grants.config {
-                command.arg("--config").arg(format!("{plugin}.{key}={value}"));
-            }
-        }
+        command.args(self.heat_settings());
         command.stdin(Stdio::null()).stdout(Stdio::null());
         Ok(command)
     }
@@ -269,20 +205,16 @@ impl World {
 
     /// The same as flags of a command.
     pub fn heat_settings(&self) -> Vec<String> {
-        let grants = self.grants().into_iter();
-        grants
-            .flat_map(|(plugin, grants)| {
-                let http = grants.http.into_iter();
-                let http: Vec<_> = http
-                    .flat_map(|http| ["--grant-http".to_owned(), format!("{plugin}={http}")])
-                    .collect();
-                let config = grants.config.into_iter();
-                let config = config.flat_map(move |(key, value)| {
-                    ["--config".to_owned(), format!("{plugin}.{key}={value}")]
-                });
-                http.into_iter().chain(config.collect::<Vec<_>>())
-            })
-            .collect()
+        let mut flags = Vec::new();
+        for (plugin, grants) in self.grants() {
+            for http in grants.http {
+                flags.extend(["--grant-http".to_owned(), format!("{plugin}={http}")]);
+            }
+            for (key, value) in grants.config {
+                flags.extend(["--config".to_owned(), format!("{plugin}.{key}={value}")]);
+            }
+        }
+        flags
     }
 
     /// What the plugins are granted: Heat and the analytics, both simulated unless another Heat is set.
@@ -293,6 +225,12 @@ impl World {
         let authority = |url: &str| url.split('/').nth(2).unwrap_or_default().to_owned();
         let mut heat = PluginGrants { http: vec![authority(heat_url)], ..PluginGrants::default() };
         heat.config.clone_from(&self.setup.heat_config);
+        heat.keystone.clone_from(&self.setup.keystone);
+        heat.http_ca.clone_from(&self.setup.heat_ca);
+        if heat.keystone.is_some() {
+            // The login is the one thing it needs.
+            heat.http.clear();
+        }
         heat.config.insert("heat_url".into(), heat_url.clone());
         let mut prober =
             PluginGrants { http: vec![authority(&analytics_url)], ..PluginGrants::default() };

@@ -9,6 +9,13 @@ use stokehold::store::StoreError;
 use stokehold::store::embedded::{Embedded, Options, Role};
 
 use super::place::{Folder, Place, delete, in_time, put, revision, shown, write, writes};
+use stokehold_tests::random::Random;
+
+/// Bytes that cannot be packed.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut random = Random::new(7);
+    (0..bytes).map(|_| u8::try_from(random.below(256)).unwrap()).collect()
+}
 
 fn refusal(dir: &Path) -> String {
     let refused = Embedded::open(dir, Options::new(Role::Host)).err().unwrap();
@@ -60,7 +67,7 @@ async fn a_file_of_a_newer_version_is_refused() {
     drop(file);
     assert_eq!(
         refusal(place.path()),
-        "store.db was written by a newer version of this program (schema 7, this one knows 2); \
+        "store.db was written by a newer version of this program (schema 7, this one knows 3); \
          use that version, or another folder"
     );
 }
@@ -79,7 +86,7 @@ async fn a_full_disk_fails_the_commit_and_nothing_else() {
     let options = Options { file_bytes_max: 1 << 20, ..Options::new(Role::Host) };
     let store = place.open_with(options);
     let before = write(&*store, [put("/small", "before")]).await;
-    let failed = store.commit(writes([put("/large", vec![0; 2 << 20]), put("/small", "after")]));
+    let failed = store.commit(writes([put("/large", noise(2 << 20)), put("/small", "after")]));
     let StoreError::Unavailable(source) = failed.await.unwrap_err() else { panic!() };
     let text = format!("{source:#}");
     assert!(text.contains("the disk is full or store.db has reached `file_bytes_max`"), "{text}");
@@ -132,7 +139,7 @@ async fn dropped_history_leaves_nothing_behind() {
     // A row of each living key, and of the last revisions; some are both.
     let rows = usize::try_from(count("SELECT count(*) FROM history")).unwrap();
     assert!((entries.len()..=entries.len() + 6).contains(&rows), "{rows} rows");
-    let weight = "SELECT sum(length(key) + coalesce(length(value), 0) + 64) FROM history, counter
+    let weight = "SELECT sum(length(key) + coalesce(length(stored), 0) + 64) FROM history, counter
                   WHERE at >= (oldest + 1) << 20";
     assert_eq!(count(weight), count("SELECT history_bytes FROM counter"));
 }
@@ -144,7 +151,7 @@ async fn history_is_bounded_in_bytes_too() {
     let store = place.open_with(options);
     let mut end = 0;
     for _ in 0..50 {
-        end = write(&*store, [put("/k", vec![0; 100_000])]).await;
+        end = write(&*store, [put("/k", noise(100_000))]).await;
     }
     let mut watch = store.watch(&["/"], 0).await.unwrap();
     let told = in_time(watch.next()).await.unwrap_err();

@@ -6,5 +6,6 @@ mod crash;
 mod embedded;
 mod etcd;
 mod model;
+mod packing;
 mod place;
 mod processes;

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 
 use crate::plugin::{
-    AskedBounds, Bounds, GrantSource, InjectedSecret, PluginGrants, PluginSettings,
+    self, AskedBounds, Bounds, GrantSource, Hidden, InjectedSecret, PluginGrants, PluginSettings,
     RecordingSettings, TrustSettings,
 };
-use crate::settings::{self, Injected, Plugin, Settings, Source};
+use crate::settings::{self, Identity, Injected, Keystone, Plugin, Scope, Settings, Source};
 
 /// Bytes of a file with a secret or with a plugin's grants.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -145,6 +145,7 @@ fn granted(said: &Plugin) -> Result<PluginGrants> {
         tcp: said.tcp.iter().cloned().collect(),
         config: config.collect::<Result<_>>()?,
         secrets: secrets.collect::<Result<_>>()?,
+        keystone: said.keystone.as_ref().map(login).transpose()?,
         bounds,
     })
 }
@@ -154,6 +155,42 @@ fn held(secret: &Injected) -> Result<InjectedSecret> {
         value: value(&secret.source)?,
         inject: secret.inject.iter().cloned().collect(),
         header: secret.header.clone(),
+    })
+}
+
+fn login(said: &Keystone) -> Result<plugin::Keystone> {
+    let hidden = |source, what| {
+        let text = value(source).with_context(|| format!("cannot read {what} of keystone"))?;
+        anyhow::Ok(Hidden::new(text))
+    };
+    let identity = match &said.identity {
+        Identity::Password { user, domain, password } => plugin::Identity::Password {
+            user: user.clone(),
+            domain: domain.clone(),
+            password: hidden(password, "password")?,
+        },
+        Identity::ApplicationCredential { id, secret } => plugin::Identity::ApplicationCredential {
+            id: id.clone(),
+            secret: hidden(secret, "application_credential_secret")?,
+        },
+    };
+    let scope = match &said.scope {
+        Scope::Tenant => plugin::Scope::Tenant,
+        Scope::Project { name, domain } => {
+            plugin::Scope::Project { name: name.clone(), domain: domain.clone() }
+        }
+        Scope::Own => plugin::Scope::Own,
+    };
+    Ok(plugin::Keystone {
+        url: said.url.clone(),
+        identity,
+        scope,
+        region: said.region.clone(),
+        interface: said.interface.clone(),
+        services: said.services.clone(),
+        timeout_ms: said.timeout_ms,
+        renew_before_ms: said.renew_before_ms,
+        tokens_max: usize::try_from(said.tokens_max).unwrap_or(usize::MAX),
     })
 }
 

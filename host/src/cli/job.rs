@@ -18,10 +18,10 @@ use crate::store::Store;
 use crate::wire::{self, key};
 
 const ABOUT: &str = "\
-A replay commits nothing and sends nothing: the handler gets the job, the checkpoint, the stacks and the
-answers as they were recorded. Calls are recorded where the setting record_calls names the handler.
-An open job that was not recorded is called once, with what the store knows of it and without a network;
---answers gives it one.
+A replay commits nothing and sends nothing: the handler gets the job, the checkpoint, the stacks
+and the answers as they were recorded. Calls are recorded where the setting record_calls names the
+handler. An open job that was not recorded is called once, with what the store knows of it and
+without a network; --answers gives it one.
 
 Exit codes:
   0  everything came out as it was recorded

@@ -12,6 +12,8 @@ use http::Method;
 use http::uri::Scheme;
 
 use super::inject::{Injection, Secrets};
+use super::keystone::{Keystone, Tokens};
+use super::provenance::TrustSettings;
 use super::witness;
 use crate::http_client::{HttpClient, Reach};
 
@@ -20,8 +22,6 @@ mod site;
 
 pub(crate) use place::Place;
 pub(crate) use site::{Missing, Site};
-
-use super::provenance::TrustSettings;
 
 /// What all plugins of a directory are loaded with.
 #[derive(Clone, Debug, Default)]
@@ -126,6 +126,8 @@ pub struct PluginGrants {
     pub config: BTreeMap<String, String>,
     /// What is put into its requests and never shown to it, by name.
     pub secrets: BTreeMap<String, InjectedSecret>,
+    /// Who logs in for it at OpenStack.
+    pub keystone: Option<Keystone>,
     /// Its own bounds where they differ from everybody's.
     pub bounds: AskedBounds,
 }
@@ -162,6 +164,7 @@ impl fmt::Debug for PluginGrants {
             .field("tcp", &self.tcp)
             .field("config", &self.config.keys().collect::<Vec<_>>())
             .field("secrets", &self.secrets)
+            .field("keystone", &self.keystone)
             .field("bounds", &self.bounds)
             .finish()
     }
@@ -254,6 +257,8 @@ pub(crate) struct Grants {
     pub(crate) config: BTreeMap<String, String>,
     /// The names of its secrets.
     pub(crate) secrets: Vec<String>,
+    /// Who logs in for it at OpenStack.
+    pub(crate) keystone: Option<Keystone>,
     /// What must stand in no recording: the secrets, and settings that are called like one.
     pub(crate) hidden: Vec<String>,
     /// What the host adds to its requests, in this order.
@@ -275,13 +280,18 @@ impl Grants {
         let client = granted.http_ca.as_deref().map(HttpClient::trusting).transpose();
         let client = client.map_err(|why| format!("cannot use its http_ca_file: {why:#}"))?;
         // Also without any: a placeholder that nobody fills in is refused, not sent.
-        let injections: Vec<Arc<dyn Injection>> = vec![Arc::new(Secrets::read(&granted.secrets)?)];
+        let mut injections: Vec<Arc<dyn Injection>> =
+            vec![Arc::new(Secrets::read(&granted.secrets)?)];
+        if let Some(keystone) = &granted.keystone {
+            injections.push(Arc::new(Tokens::new(keystone.clone(), client.clone())?));
+        }
         Ok(Self {
             http,
             udp: places("udp", &granted.udp)?,
             tcp: places("tcp", &granted.tcp)?,
             config: granted.config.clone(),
             secrets: granted.secrets.keys().cloned().collect(),
+            keystone: granted.keystone.clone(),
             hidden: witness::hidden(granted),
             injections,
             client,
@@ -291,7 +301,7 @@ impl Grants {
 
     /// Whether there is a host it may send any request to.
     pub(crate) fn allows(&self, host: &str, port: u16) -> bool {
-        self.http.iter().any(|site| site.is(host, port))
+        self.http.iter().any(|site| site.is(host, port)) || self.serves(host, port)
     }
 
     /// How far a request may go.
@@ -305,6 +315,10 @@ impl Grants {
         host: &str,
         port: u16,
     ) -> Result<Reach, Missing> {
+        if *scheme == Scheme::HTTP && self.serves(host, port) {
+            // Where it really goes is decided when it is sent.
+            return Ok(Reach::Afar);
+        }
         let mut missing = Missing::Host;
         let mut reach = None;
         for site in &self.http {
@@ -316,76 +330,12 @@ impl Grants {
         }
         reach.ok_or(missing)
     }
+
+    /// Whether it is the name of a service at OpenStack that it may ask.
+    fn serves(&self, host: &str, port: u16) -> bool {
+        self.keystone.as_ref().is_some_and(|keystone| keystone.serves(host, port))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
-    use super::*;
-
-    fn grants(http: &[&str]) -> Result<Grants, String> {
-        let http = http.iter().map(|&s| s.to_owned()).collect();
-        Grants::read(&PluginGrants { http, ..PluginGrants::default() })
-    }
-
-    #[test]
-    fn nothing_is_granted_by_default() {
-        let granted = grants(&[]).unwrap();
-        assert!(!granted.allows("heat", 80));
-        assert!(granted.udp.is_empty() && granted.tcp.is_empty());
-        assert!(granted.client.is_none() && granted.secrets.is_empty());
-        let why = granted.admit(&Scheme::HTTP, &Method::GET, "heat", 80);
-        assert_eq!(why, Err(Missing::Host));
-    }
-
-    #[test]
-    fn several_grants_for_a_host_add_up_and_the_nearest_says_what_is_missing() {
-        let granted = grants(&["GET heat:1", "https://heat:1", "POST heat:2", "heat:3 local"]);
-        let granted = granted.unwrap();
-        let admit = |scheme, method, port| granted.admit(&scheme, &method, "heat", port);
-        assert_eq!(admit(Scheme::HTTP, Method::GET, 1), Ok(Reach::Afar));
-        assert_eq!(admit(Scheme::HTTPS, Method::POST, 1), Ok(Reach::Afar));
-        assert_eq!(admit(Scheme::HTTP, Method::POST, 1), Err(Missing::Method));
-        assert_eq!(admit(Scheme::HTTP, Method::GET, 2), Err(Missing::Method));
-        assert_eq!(admit(Scheme::HTTP, Method::GET, 3), Ok(Reach::Local));
-        assert_eq!(admit(Scheme::HTTP, Method::GET, 4), Err(Missing::Host));
-        let only = grants(&["https://heat:1"]).unwrap();
-        let why = only.admit(&Scheme::HTTP, &Method::GET, "heat", 1);
-        assert_eq!(why, Err(Missing::Scheme));
-    }
-
-    #[test]
-    fn secrets_are_not_shown_for_debugging() {
-        let config = BTreeMap::from([("password".to_owned(), "opensesame".to_owned())]);
-        let secret = InjectedSecret { value: "hush".to_owned(), ..InjectedSecret::default() };
-        let secrets = BTreeMap::from([("token".to_owned(), secret)]);
-        let shown = format!("{:?}", PluginGrants { config, secrets, ..PluginGrants::default() });
-        assert!(shown.contains("password") && shown.contains("token"), "{shown}");
-        assert!(!shown.contains("opensesame") && !shown.contains("hush"), "{shown}");
-    }
-
-    #[test]
-    fn a_plugins_own_bounds_replace_everybodys() {
-        let asked = AskedBounds { call_ms_max: Some(7), ..AskedBounds::default() };
-        let bounds = Bounds::default().with(&asked);
-        assert_eq!(bounds, Bounds { call_ms_max: 7, ..Bounds::default() });
-        for (nth, name) in (1_u64..).zip(Bounds::NAMES) {
-            let mut asked = AskedBounds::default();
-            assert!(asked.set(name, nth), "{name}");
-            assert_eq!(Bounds::default().with(&asked).get(name), Some(nth), "{name}");
-        }
-        assert!(!AskedBounds::default().set("no_such_bound", 1));
-        assert_eq!(Bounds::default().get("no_such_bound"), None);
-    }
-
-    #[test]
-    fn authorities_that_cannot_be_read_are_refused() {
-        for bad in
-            ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
-        {
-            let granted = PluginGrants { http_ca: Some(bad.to_owned()), ..PluginGrants::default() };
-            let why = Grants::read(&granted).err().unwrap_or_else(|| panic!("{bad} was read"));
-            assert!(why.starts_with("cannot use its http_ca_file: "), "{why}");
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! What the host adds to a guest's request after it was admitted and before it is sent. The guest never sees it.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -24,7 +25,7 @@ pub(crate) trait Injection: Send + Sync {
     ///
     /// # Errors
     /// The request must not be sent: why, and what to do.
-    async fn prepare(&self, outgoing: &mut Outgoing) -> Result<(), Refused>;
+    async fn prepare(&self, outgoing: &mut Outgoing) -> Result<(), Withheld>;
 
     /// Whether [`Injection::answered`] may ask for another sending of this request; its body is kept for it then,
     /// within the bounds of a body.
@@ -59,9 +60,55 @@ pub(crate) enum Next {
     Again,
 }
 
-/// Why a request is not sent; the text begins after the plugin's name and tells no secret.
+/// Why a request is not sent. No secret is told.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refused(pub(crate) String);
+pub(crate) struct Refused {
+    /// What the plugin did; the text begins after its name.
+    pub(crate) why: String,
+    /// What would let it through in the plugin's table, where something would: `add "x" to y`.
+    pub(crate) remedy: Option<String>,
+}
+
+impl Refused {
+    /// Both in one sentence, for the plugin of this name.
+    pub(crate) fn told(&self, stem: &str) -> String {
+        let Self { why, remedy } = self;
+        let remedy =
+            remedy.as_ref().map(|it| format!(": {it} under [plugins.{stem}] in stokehold.toml"));
+        format!("{why}{}", remedy.unwrap_or_default())
+    }
+}
+
+/// Why a request is not sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Withheld {
+    /// It must not be.
+    Refused(Refused),
+    /// What it needs cannot be had now: another try may help. The guest is told, too.
+    Trouble(String),
+}
+
+impl From<Refused> for Withheld {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+/// What an injection put into a request, for itself when the answer is there: among the request's extensions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Note(Arc<Mutex<Option<HeaderValue>>>);
+
+impl Note {
+    /// Remembers what was put in at this sending.
+    pub(crate) fn set(&self, value: HeaderValue) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+    }
+
+    /// What was put in at the last sending.
+    pub(crate) fn get(&self) -> Option<HeaderValue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 impl Outgoing {
     /// Scheme, host and port it goes to; none, if its URI names no host.
@@ -129,8 +176,10 @@ impl Secrets {
             return Ok(None);
         }
         filled.extend_from_slice(rest);
-        let mut filled = HeaderValue::from_bytes(&filled)
-            .map_err(|_| Refused("put a secret where no header can carry it".to_owned()))?;
+        let mut filled = HeaderValue::from_bytes(&filled).map_err(|_| {
+            let why = "put a secret where no header can carry it".to_owned();
+            Refused { why, remedy: None }
+        })?;
         filled.set_sensitive(true);
         Ok(Some(filled))
     }
@@ -141,18 +190,16 @@ impl Secrets {
         let site = super::convert::line(&site.unwrap_or_default(), 255);
         let shown = super::convert::line(name, NAME_BYTES_MAX);
         let Some(held) = self.0.get(name) else {
-            return Err(Refused(format!(
-                "asked for the secret {shown}, which it was not granted: add \
-                 {shown} = {{ file = \"/run/secrets/{shown}\", inject = [\"{site}\"] }} to secrets"
-            )));
+            let why = format!("asked for the secret {shown}, which it was not granted");
+            let line = format!("{{ file = \"/run/secrets/{shown}\", inject = [\"{site}\"] }}");
+            return Err(Refused { why, remedy: Some(format!("add {shown} = {line} to secrets")) });
         };
         if held.goes_to(outgoing) {
             return Ok(held);
         }
-        Err(Refused(format!(
-            "asked for the secret {shown} towards {site}, where it must not go: add \"{site}\" to \
-             inject of {shown} in secrets"
-        )))
+        let why = format!("asked for the secret {shown} towards {site}, where it must not go");
+        let remedy = format!("add \"{site}\" to inject of {shown} in secrets");
+        Err(Refused { why, remedy: Some(remedy) })
     }
 }
 
@@ -194,7 +241,7 @@ impl Held {
 
 #[async_trait]
 impl Injection for Secrets {
-    async fn prepare(&self, outgoing: &mut Outgoing) -> Result<(), Refused> {
+    async fn prepare(&self, outgoing: &mut Outgoing) -> Result<(), Withheld> {
         let mut put = HeaderMap::new();
         for (name, value) in &outgoing.parts.headers {
             let filled = self.filled(value, outgoing)?;
@@ -207,7 +254,8 @@ impl Injection for Secrets {
         }
         // The one method whose answer is the request itself.
         if outgoing.parts.method == Method::TRACE && put.values().any(HeaderValue::is_sensitive) {
-            return Err(Refused("sent TRACE to a host that it has a secret for".to_owned()));
+            let why = "sent TRACE to a host that it has a secret for".to_owned();
+            return Err(Refused { why, remedy: None }.into());
         }
         outgoing.parts.headers = put;
         Ok(())

@@ -3,8 +3,9 @@
 //! In reading order: the `engine` and its bounds, what a plugin is granted (`grant`), how a directory of files
 //! becomes workers and probers (`load`, with `cache` for compiled code and `asked` for what they want), one `call`
 //! of a worker and one `probe` of a prober, what guests may import (`import`), what is put into their requests
-//! (`inject`), what a file says without being run (`inspect`), what changed between two states of a WIT (`compare`),
-//! and the contract in Rust (`bindings`, `convert`); a `witness` sees a call from beside.
+//! (`inject`, and `keystone` for OpenStack's tokens), what a file says without being run (`inspect`), what changed
+//! between two states of a WIT (`compare`), and the contract in Rust (`bindings`, `convert`); a `witness` sees a call
+//! from beside.
 //! Nothing of a guest outlives a call, and no fault of a guest is more than a value here.
 
 mod asked;
@@ -19,6 +20,7 @@ mod grant;
 mod import;
 mod inject;
 mod inspect;
+mod keystone;
 mod load;
 mod probe;
 mod provenance;
@@ -37,6 +39,7 @@ pub(crate) use inspect::contract_files;
 pub use inspect::{
     About, Checkup, Finding, Import, Inspection, Kind, Offer, Severity, check, inspect,
 };
+pub use keystone::{Hidden, Identity, Keystone, Scope};
 pub use load::{Found, Loaded, PluginFault, load, load_file};
 pub use probe::{Prober, Subject};
 pub use provenance::{Rules, Trust, TrustSettings, admit};

@@ -11,8 +11,10 @@ use anyhow::{Result, anyhow, bail, ensure};
 use super::{ENVIRONMENT, File, Flags, Form, ROWS, Secret, number_from};
 
 mod keys;
+mod keystone;
 
 use keys::{host_and_port, plugin, words};
+pub use keystone::{Identity, Keystone, Scope};
 
 const PREFIX: &str = "STOKEHOLD_PLUGIN_";
 /// Read by whoever looks for the settings file, before there are settings.
@@ -35,6 +37,8 @@ pub struct Plugin {
     pub config: BTreeMap<String, Source>,
     /// What is put into its requests and never shown to it, by name.
     pub secrets: BTreeMap<String, Injected>,
+    /// Who logs in for it at OpenStack.
+    pub keystone: Option<Keystone>,
     /// Bounds of its calls by the names of the host's settings, in the unit that ends the name.
     pub bounds: BTreeMap<String, u64>,
 }
@@ -109,11 +113,12 @@ pub fn own_file(name: &str, file: &str, text: &str, said: Plugin) -> Result<Plug
 }
 
 /// What the project's tests are told by; it says nothing to a host, and is no mistake either.
-const OF_TESTS: [&str; 7] = [
+const OF_TESTS: [&str; 8] = [
     "STOKEHOLD_ETCD",
     "STOKEHOLD_HEAT_URL",
     "STOKEHOLD_HEAT_VENV",
     "STOKEHOLD_KAFKA",
+    "STOKEHOLD_KEYSTONE_VENV",
     "STOKEHOLD_ROUNDS",
     "STOKEHOLD_SEED",
     "STOKEHOLD_SNMPD",
@@ -219,7 +224,11 @@ pub(super) fn add_variables(
 /// The variables that a plugin's values are kept in.
 fn variables(plugin: &Plugin) -> impl Iterator<Item = &str> {
     let secrets = plugin.secrets.values().map(|secret| &secret.source);
-    plugin.config.values().chain(secrets).filter_map(|source| match source {
+    let login = plugin.keystone.iter().map(|keystone| match &keystone.identity {
+        Identity::Password { password, .. } => password,
+        Identity::ApplicationCredential { secret, .. } => secret,
+    });
+    plugin.config.values().chain(secrets).chain(login).filter_map(|source| match source {
         Source::Variable(name) => Some(name.as_str()),
         Source::Text(_) | Source::File(_) => None,
     })

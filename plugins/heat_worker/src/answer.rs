@@ -85,12 +85,6 @@ pub(crate) fn failure(who: &str, response: &Response, secrets: &Secrets) -> Fail
     worded(who, response.status, &said)
 }
 
-/// The same of one who is told passwords: a body that is not as documented is not shown.
-pub(crate) fn discreet_failure(who: &str, response: &Response) -> Failure {
-    let said = response.json().as_ref().and_then(said).unwrap_or_default();
-    worded(who, response.status, &said)
-}
-
 /// Which statuses another try may mend.
 fn worded(who: &str, status: u16, said: &str) -> Failure {
     let mark = if said.is_empty() || said.starts_with(' ') { "" } else { ": " };

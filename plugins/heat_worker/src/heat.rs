@@ -1,7 +1,5 @@
 //! Requests to Heat.
 
-use std::cell::RefCell;
-
 use serde_json::Map;
 use stokehold_sdk::{Failure, Json, Method, Outside, Request, Response, path_segment};
 
@@ -15,8 +13,6 @@ pub(crate) struct Heat<'a> {
     settings: &'a Settings,
     secrets: &'a Secrets,
     stacks_url: String,
-    /// Fetched at the first request, and once more when it is refused.
-    token: RefCell<Option<String>>,
 }
 
 /// What came of asking for a change.
@@ -45,8 +41,7 @@ impl<'a> Heat<'a> {
         tenant: &str,
     ) -> Self {
         let stacks_url = format!("{}/{}/stacks", settings.heat_url, path_segment(tenant));
-        let token = RefCell::new(settings.heat_token.clone());
-        Self { outside, settings, secrets, stacks_url, token }
+        Self { outside, settings, secrets, stacks_url }
     }
 
     /// The stack of this name, without its outputs. Heat answers with a redirect to name and id; it
@@ -141,34 +136,9 @@ impl<'a> Heat<'a> {
     }
 
     fn send(&self, method: Method, path: &str, body: Option<&Json>) -> Result<Response, Failure> {
-        if self.token.borrow().is_none() {
-            self.renew_token()?;
-        }
-        let response = self.send_once(method, path, body)?;
-        if response.status == 401 && self.settings.keystone.is_some() {
-            self.renew_token()?;
-            return self.send_once(method, path, body);
-        }
-        Ok(response)
-    }
-
-    /// Without Keystone there is no token to be had: Heat may want none.
-    fn renew_token(&self) -> Result<(), Failure> {
-        if let Some(keystone) = &self.settings.keystone {
-            *self.token.borrow_mut() = Some(keystone.token(self.outside, self.secrets)?);
-        }
-        Ok(())
-    }
-
-    fn send_once(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Json>,
-    ) -> Result<Response, Failure> {
         let mut request = Request::new(method, format!("{}{path}", self.stacks_url))
             .header("accept", "application/json");
-        if let Some(token) = self.token.borrow().as_deref() {
+        if let Some(token) = &self.settings.heat_token {
             request = request.header("x-auth-token", token);
         }
         if let Some(body) = body {

@@ -4,7 +4,6 @@
 //! host.
 
 mod answer;
-mod auth;
 mod body;
 mod checkpoint;
 mod heat;
@@ -20,9 +19,10 @@ pub struct HeatWorker;
 
 impl Worker for HeatWorker {
     fn describe() -> Description {
-        let asked = ["heat_url", "keystone_url"].map(Grant::http_of);
         let known = settings::KEYS.iter().map(|key| Grant::config(key));
-        known.chain(asked).fold(Description::new("heat_worker"), Description::grant)
+        known
+            .chain([Grant::http_of("heat_url")])
+            .fold(Description::new("heat_worker"), Description::grant)
     }
 
     fn handle(host: &dyn Host, job: &Job, checkpoint: Option<Json>) -> Verdict {

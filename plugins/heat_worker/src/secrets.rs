@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use stokehold_sdk::Json;
 
-/// The password and the tokens of a call.
+/// The token of a call.
 #[derive(Default)]
 pub(crate) struct Secrets {
     /// Spelling and what is shown in its place, the longest first.

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use stokehold_sdk::{Failure, Outside, base_url};
 
-use crate::auth::Keystone;
-
 /// Fewer milliseconds between two looks would be a load on Heat.
 const POLL_MS_MIN: u64 = 10;
 /// A day: more is a slip of the pen.
@@ -15,12 +13,6 @@ const MINS_MAX: u64 = 24 * 60;
 pub(crate) const KEYS: &[&str] = &[
     "heat_url",
     "heat_token",
-    "keystone_url",
-    "keystone_user",
-    "keystone_password",
-    "keystone_project",
-    "keystone_user_domain",
-    "keystone_project_domain",
     "poll_ms",
     "poll_ms_max",
     "timeout_mins",
@@ -32,12 +24,11 @@ pub(crate) const KEYS: &[&str] = &[
 
 /// The settings, read.
 pub(crate) struct Settings {
-    /// Where Heat is, without a final slash: `http://127.0.0.1:8004/v1`; the tenant follows.
+    /// Where Heat is, without a final slash: `http://127.0.0.1:8004/v1`, or the name under which the host asks Keystone
+    /// for it; the tenant follows.
     pub(crate) heat_url: String,
     /// A fixed token.
     pub(crate) heat_token: Option<String>,
-    /// Where tokens are had, and for whom.
-    pub(crate) keystone: Option<Keystone>,
     /// Milliseconds between two looks at a stack, at first.
     pub(crate) poll_ms: u64,
     /// Milliseconds between two looks at a stack that takes long.
@@ -60,7 +51,8 @@ impl Settings {
             Failure::fatal(
                 "setting heat_url of heat_worker is missing (--config heat_worker.heat_url=… or \
                  config under [plugins.heat_worker]): it is the address of Heat without the \
-                 project, as in http://127.0.0.1:8004/v1",
+                 project, as in http://127.0.0.1:8004/v1, or http://orchestration.openstack where \
+                 [plugins.heat_worker.keystone] says who logs in",
             )
         })?;
         let heat_url = address("heat_url", heat_url)?;
@@ -81,30 +73,10 @@ impl Settings {
         let later = choice(&set, "report_style", &STYLES)?.unwrap_or(false);
         let report_orchestration_state =
             choice(&set, "report_orchestration_state", &YES_OR_NO)?.unwrap_or(later);
-        let keystone = match set.remove("keystone_url") {
-            Some(url) => {
-                let mut part = |key| {
-                    set.remove(key).ok_or_else(|| {
-                        let words = "of heat_worker is missing: keystone_url is set and needs it";
-                        Failure::fatal(format!("setting {key} {words}"))
-                    })
-                };
-                Some(Keystone {
-                    url: address("keystone_url", &url)?,
-                    user: part("keystone_user")?,
-                    password: part("keystone_password")?,
-                    project: part("keystone_project")?,
-                    user_domain: part("keystone_user_domain").unwrap_or("Default".to_owned()),
-                    project_domain: part("keystone_project_domain").unwrap_or("Default".to_owned()),
-                })
-            }
-            None => None,
-        };
         let heat_token = set.remove("heat_token");
         Ok(Self {
             heat_url,
             heat_token,
-            keystone,
             poll_ms,
             poll_ms_max,
             timeout_mins,

@@ -28,8 +28,6 @@ pub(crate) fn step(
 ) -> Verdict {
     let settings = Settings::read(host)?;
     secrets.add(settings.heat_token.as_deref().unwrap_or_default(), "(token)");
-    let password = settings.keystone.as_ref().map(|keystone| &*keystone.password);
-    secrets.add(password.unwrap_or_default(), "(password)");
     let tenant = job.resource_input.get("tenant_id").and_then(Json::as_str);
     let tenant = tenant.filter(|tenant| !tenant.is_empty()).ok_or_else(|| {
         let words = "has no tenant_id: it names the project of the stack";

@@ -17,21 +17,30 @@ from heat.engine import attributes, properties, resource
 
 SCRATCH = pathlib.Path(os.environ['STOKEHOLD_HEAT_SCRATCH'])
 
-# Type, its properties, attributes that are no properties.
-KNOWN = '''
-ESI::Monitoring::MonitoringTarget | field_name properties resource_id resource_type syncer_properties tenant_id type version | link
-ESI::VNF::Instance | availability_zone config_drive flavor image name networks reboot user_data user_data_format |
-OS::Contrail::ExistingResource | fq_name resource_type | name
-OS::Contrail::InstanceIp | ip_address name network_id subnet_id virtual_machine_interfaces |
-OS::Contrail::LogicalInterface | name physical_interface type virtual_machine_interfaces vlan |
-OS::Contrail::NetconfNamedConfigs | configs device_ip lock_timeout on_update password port username |
-OS::Contrail::PhysicalInterface | name physical_router |
-OS::Contrail::PhysicalRouter | dataplane_ip management_ip name product_name user_credentials vendor_name virtual_routers vnc_managed | fq_name logical_interfaces physical_interfaces
-OS::Contrail::Subnet | ip_prefix name virtual_machine_interfaces |
-OS::Contrail::VirtualMachineInterface | admin_state_up device_owner name security_groups uuid virtual_machine virtual_machine_interface_allowed_address_pairs virtual_machine_interface_mac_addresses virtual_networks | fq_name
-OS::Contrail::VirtualNetwork | admin_state_up forwarding_mode name route_targets shared uuid | fq_name
-OS::Contrail::VnSubnet | allocation_pools default_gateway dns_nameservers dns_server_address enable_dhcp gateway_is_vrouter host_routes ip_prefix ipam name network_id ntp_servers |
-'''
+# Of each type its properties, and the attributes that are no properties.
+KNOWN = {
+    'ESI::Monitoring::MonitoringTarget': (
+        'field_name properties resource_id resource_type syncer_properties tenant_id type version', 'link'),
+    'ESI::VNF::Instance': (
+        'availability_zone config_drive flavor image name networks reboot user_data user_data_format', ''),
+    'OS::Contrail::ExistingResource': ('fq_name resource_type', 'name'),
+    'OS::Contrail::InstanceIp': ('ip_address name network_id subnet_id virtual_machine_interfaces', ''),
+    'OS::Contrail::LogicalInterface': ('name physical_interface type virtual_machine_interfaces vlan', ''),
+    'OS::Contrail::NetconfNamedConfigs': ('configs device_ip lock_timeout on_update password port username', ''),
+    'OS::Contrail::PhysicalInterface': ('name physical_router', ''),
+    'OS::Contrail::PhysicalRouter': (
+        'dataplane_ip management_ip name product_name user_credentials vendor_name virtual_routers vnc_managed',
+        'fq_name logical_interfaces physical_interfaces'),
+    'OS::Contrail::Subnet': ('ip_prefix name virtual_machine_interfaces', ''),
+    'OS::Contrail::VirtualMachineInterface': (
+        'admin_state_up device_owner name security_groups uuid virtual_machine '
+        'virtual_machine_interface_allowed_address_pairs virtual_machine_interface_mac_addresses virtual_networks',
+        'fq_name'),
+    'OS::Contrail::VirtualNetwork': ('admin_state_up forwarding_mode name route_targets shared uuid', 'fq_name'),
+    'OS::Contrail::VnSubnet': (
+        'allocation_pools default_gateway dns_nameservers dns_server_address enable_dhcp gateway_is_vrouter '
+        'host_routes ip_prefix ipam name network_id ntp_servers', ''),
+}
 
 
 class StandIn(resource.Resource):
@@ -90,8 +99,7 @@ def resource_mapping():
     """What Heat asks such a file for."""
     any_value = getattr(properties.Schema, 'ANY', properties.Schema.STRING)
     found = {}
-    for line in KNOWN.strip().splitlines():
-        name, known, more = (part.strip() for part in line.split('|'))
+    for name, (known, more) in KNOWN.items():
         known, more = known.split(), more.split()
         found[name] = type(name.replace('::', ''), (StandIn,), {
             'properties_schema': {key: properties.Schema(any_value, update_allowed=True) for key in known},

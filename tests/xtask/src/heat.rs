@@ -1,4 +1,4 @@
-//! A real `OpenStack` Heat for the tests that want one.
+//! A real `OpenStack` Heat, and the Keystone it asks, for the tests that want them.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,32 +7,50 @@ use anyhow::{Result, ensure};
 
 use crate::cargo::{Workspace, is_there, run};
 
-/// Where the tests look for such an environment.
-pub(crate) const VARIABLE: &str = "STOKEHOLD_HEAT_VENV";
+/// A service of `OpenStack`, as a Python package.
+pub(crate) struct Service {
+    /// Its folder under `target/`, and what Python imports.
+    pub(crate) name: &'static str,
+    /// With the version the tests know.
+    package: &'static str,
+    /// Where the tests look for the environment.
+    pub(crate) variable: &'static str,
+}
 
-const PACKAGE: &str = "openstack-heat==27.0.1";
+pub(crate) const HEAT: Service =
+    Service { name: "heat", package: "openstack-heat==27.0.1", variable: "STOKEHOLD_HEAT_VENV" };
 
-/// Makes a Python environment under `target/` with Heat in it; the same again is quick.
-///
-/// # Errors
-/// No Python 3 with venv, or the package cannot be had.
-pub(crate) fn install() -> Result<PathBuf> {
-    let place = Workspace::find()?.target.join("heat");
-    let python = place.join("bin/python");
-    if !is_there(&python, &["-c", "import heat"]) {
+pub(crate) const KEYSTONE: Service =
+    Service { name: "keystone", package: "keystone==30.0.0", variable: "STOKEHOLD_KEYSTONE_VENV" };
+
+impl Service {
+    /// Makes a Python environment under `target/` with the service in it; the same again is quick.
+    ///
+    /// # Errors
+    /// No Python 3 with venv, or the package cannot be had.
+    pub(crate) fn install(&self) -> Result<PathBuf> {
+        if let Some(place) = self.present()? {
+            return Ok(place);
+        }
+        let place = self.place()?;
         ensure!(
             is_there("python3", &["-c", "import venv, ensurepip"]),
             "there is no python3 with venv; Debian and Ubuntu have it in the package python3-venv"
         );
         run(Command::new("python3").args(["-m", "venv"]).arg(&place))?;
-        let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE];
-        run(Command::new(&python).args(quiet))?;
+        let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        run(Command::new(place.join("bin/python")).args(quiet).arg(self.package))?;
+        Ok(place)
     }
-    Ok(place)
-}
 
-/// The environment with Heat, if it was made before.
-pub(crate) fn present() -> Result<Option<PathBuf>> {
-    let place = Workspace::find()?.target.join("heat");
-    Ok(is_there(place.join("bin/python"), &["-c", "import heat"]).then_some(place))
+    /// The environment, if it was made before.
+    pub(crate) fn present(&self) -> Result<Option<PathBuf>> {
+        let place = self.place()?;
+        let import = format!("import {}", self.name);
+        Ok(is_there(place.join("bin/python"), &["-c", &import]).then_some(place))
+    }
+
+    fn place(&self) -> Result<PathBuf> {
+        Ok(Workspace::find()?.target.join(self.name))
+    }
 }

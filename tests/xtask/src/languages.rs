@@ -109,7 +109,11 @@ impl Place {
             ] {
                 command.args(["--import-interface-name", module]);
             }
-            run(command.args(["componentize", "app", "--python-path", "src", "--output"]).arg(out))
+            command.args(["componentize", "app", "--python-path", "src", "--output"]).arg(out);
+            let built = run(&mut command);
+            // The interpreter leaves what it compiled beside the sources.
+            let _ = fs::remove_dir_all(example.join("src/__pycache__"));
+            built
         })
     }
 
@@ -119,6 +123,9 @@ impl Place {
         let prefix = self.npm_prefix();
         once(&prefix.join("wanted"), &package, || {
             self.node()?;
+            // Anew: over what is there, npm takes away a package that it put there itself.
+            let _ = fs::remove_dir_all(prefix.join("node_modules"));
+            let _ = fs::remove_file(prefix.join("package-lock.json"));
             fs::write(prefix.join("package.json"), &package)?;
             let mut npm = self.with_node("npm");
             run(npm.current_dir(&prefix).args([

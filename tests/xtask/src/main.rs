@@ -24,6 +24,7 @@ usage: cargo xtask <chore>
   demo             the network scenario, from config to monitoring, against a simulated Heat
   bench            the benchmarks
   heat             a real OpenStack Heat in a Python environment under target/
+  keystone         a real OpenStack Keystone likewise
   etcd             a real etcd: the one on the PATH, or one under target/
   languages        toolchains for Python, JavaScript and C under target/, and the examples in them
   snmpd            a real SNMP agent: the one on the PATH, or one under target/
@@ -48,10 +49,8 @@ fn perform(args: &[&str]) -> Result<ExitCode> {
         ["test", "--fast"] => suites::test(suites::Breadth::Fast),
         ["demo"] => demo::run(),
         ["bench"] => suites::bench().map(|()| ExitCode::SUCCESS),
-        ["heat"] => heat::install().map(|place| {
-            println!("export {}={}", heat::VARIABLE, place.display());
-            ExitCode::SUCCESS
-        }),
+        ["heat"] => install(&heat::HEAT),
+        ["keystone"] => install(&heat::KEYSTONE),
         ["etcd"] => etcd::install().map(|program| {
             println!("export {}={}", etcd::VARIABLE, program.display());
             ExitCode::SUCCESS
@@ -79,4 +78,10 @@ fn perform(args: &[&str]) -> Result<ExitCode> {
         }
         _ => bail!("{USAGE}"),
     }
+}
+
+fn install(service: &heat::Service) -> Result<ExitCode> {
+    let place = service.install()?;
+    println!("export {}={}", service.variable, place.display());
+    Ok(ExitCode::SUCCESS)
 }

@@ -56,8 +56,7 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
     });
     match breadth {
         Breadth::All => {
-            let (mut heat, mut services, mut toolchains) = (None, Vec::new(), None);
-            step("real Heat", &mut || real_heat(&mut heat));
+            let (mut services, mut toolchains) = (Vec::new(), None);
             for service in SERVICES {
                 step(service.step, &mut || real(&mut services, &service));
             }
@@ -68,7 +67,6 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
             step("tests", &mut || {
                 let mut cargo = cargo();
                 cargo.args(["test", "--workspace", "--no-fail-fast"]);
-                cargo.envs(heat.iter().map(|place| (heat::VARIABLE, place)));
                 cargo.envs(services.iter().map(|(variable, program)| (variable, program)));
                 cargo.envs(toolchains.iter().map(|folder| (languages::VARIABLE, folder)));
                 tests(&mut cargo)
@@ -110,22 +108,6 @@ fn summary(steps: &[Step]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The Heat that the tests use: the environment's, one made before, or – where nothing may be left out – a new one.
-fn real_heat(place: &mut Option<PathBuf>) -> Result<String> {
-    let given = |name: &str| std::env::var_os(name).is_some();
-    if given(heat::VARIABLE) || given("STOKEHOLD_HEAT_URL") {
-        return Ok("as the environment says".to_owned());
-    }
-    *place = heat::present()?;
-    if place.is_none() && std::env::var("CI").as_deref() == Ok("true") {
-        *place = Some(heat::install()?);
-    }
-    Ok(match place {
-        Some(_) => String::new(),
-        None => "not run: there is none; `cargo xtask heat` gets it".to_owned(),
-    })
-}
-
 /// A program that the tests start.
 #[derive(Clone, Copy)]
 struct Service {
@@ -138,7 +120,21 @@ struct Service {
     install: fn() -> Result<PathBuf>,
 }
 
-const SERVICES: [Service; 3] = [
+const SERVICES: [Service; 5] = [
+    Service {
+        step: "real Heat",
+        variable: heat::HEAT.variable,
+        chore: heat::HEAT.name,
+        present: || heat::HEAT.present(),
+        install: || heat::HEAT.install(),
+    },
+    Service {
+        step: "real Keystone",
+        variable: heat::KEYSTONE.variable,
+        chore: heat::KEYSTONE.name,
+        present: || heat::KEYSTONE.present(),
+        install: || heat::KEYSTONE.install(),
+    },
     Service {
         step: "real etcd",
         variable: etcd::VARIABLE,

@@ -23,6 +23,9 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// The handler that cannot do anything without its address.
 const HEAT: (&str, &str) = ("heat_worker", "heat_url");
 
+/// How the name of a service of OpenStack ends as a plugin asks for it.
+const SERVICE: &str = ".openstack:80";
+
 /// A place that a plugin may want to reach.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Site {
@@ -101,9 +104,17 @@ fn sites(settings: &Settings) -> (BTreeSet<Site>, Vec<Finding>) {
                 continue;
             };
             let granted = said.http_places().contains(&*place);
+            // Such a name is no host's: Keystone knows where the service is.
+            if place.ends_with(SERVICE) && said.keystone.is_some() {
+                continue;
+            }
             named.insert(place.clone());
             let url = Some((key.clone(), url));
             sites.insert(Site { plugin: plugin.clone(), place, url, granted });
+        }
+        if let Some((place, url)) = said.keystone.as_ref().and_then(|login| address(&login.url)) {
+            let url = Some(("keystone".to_owned(), url));
+            sites.insert(Site { plugin: plugin.clone(), place, url, granted: true });
         }
         for place in said.http_places().into_iter().filter(|place| !named.contains(*place)) {
             let (plugin, place) = (plugin.clone(), place.to_owned());

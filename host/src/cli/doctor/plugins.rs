@@ -61,7 +61,11 @@ fn judge(settings: &Settings, loaded: &Loaded) -> Vec<Finding> {
 
 /// What the loader says of a missing grant has the remedy in it.
 fn remedy(reason: &str) -> &'static str {
-    if reason.contains("not granted") {
+    let of_grants = ["cannot use its grants", "cannot use its http_ca_file", "cannot use secret"];
+    if of_grants.iter().any(|begin| reason.starts_with(begin)) || reason.contains(" grant \"") {
+        "correct what the settings, or the .toml beside it, say of this plugin, and start the host \
+         again; its jobs wait meanwhile"
+    } else if reason.contains("not granted") {
         "grant it, as the message says, and start the host again; its jobs wait meanwhile"
     } else {
         "put a working plugin in its place, or remove it, and start the host again; its jobs wait \
@@ -85,6 +89,8 @@ mod tests {
         let faults = vec![
             fault("a.wasm", "imports x, which it was not granted: set `http`"),
             fault("b.wasm", "is not a WebAssembly component"),
+            fault("c.wasm", "cannot use its grants: cannot read secret x"),
+            fault("d.wasm", "cannot read udp grant \"x\": write"),
         ];
         let findings = judge(&settings, &Loaded { faults, ..Loaded::default() });
         let text = crate::cli::doctor::finding::as_text(&findings);
@@ -93,6 +99,8 @@ mod tests {
             "do: grant it, as the message says, and start the host again",
             "problem  plugins    b.wasm is not used: is not a WebAssembly component",
             "do: put a working plugin in its place, or remove it",
+            "problem  plugins    c.wasm is not used: cannot use its grants",
+            "do: correct what the settings, or the .toml beside it, say of this plugin",
             "problem  plugins    no handler can be loaded from ./handlers: no job can run",
             "warning  plugins    settings speak of the plugin none, but there is no none.wasm in",
         ] {

@@ -60,12 +60,13 @@ impl Comparison {
             Ok(changes) => changes,
             Err(why) => return format!("{file}: cannot be compared with {old}: {}\n", plain(why)),
         };
-        let summary = match (changes.is_empty(), self.breaks()) {
-            (true, _) => "nothing changed",
-            (false, false) => "changed, and breaks nothing",
-            (false, true) => "breaks what was built before",
+        let mut text = match (changes.is_empty(), self.breaks()) {
+            (true, _) => format!("{file}: nothing changed since {old}\n"),
+            (false, false) => format!("{file}: changed since {old}, and breaks nothing\n"),
+            (false, true) => {
+                format!("{file}: changed since {old}, and breaks what was built before\n")
+            }
         };
-        let mut text = format!("{file}: {summary} since {old}\n");
         for change in changes {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "  {:<10} {}", change.effect.word(), plain(&change.to_string()));

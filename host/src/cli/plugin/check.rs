@@ -27,7 +27,7 @@ Exit codes:
 #[derive(clap::Args)]
 #[command(after_help = ABOUT)]
 pub(super) struct Args {
-    /// Components, each named like its handler: heat_worker.wasm. With --against folders of WIT, too.
+    /// Components, each named like its handler. With --against folders of WIT, too.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Tell what changed since this component or folder of WIT.

@@ -15,12 +15,13 @@ use crate::settings::Settings;
 use crate::wire;
 
 const ABOUT: &str = "\
-The file of a job has at least {\"resource_type\": …, \"resource_id\": …}; --example-job prints one with
-everything. A job as the store has it will do, too, and so will a recorded call.
+The file of a job has at least {\"resource_type\": …, \"resource_id\": …}; --example-job prints one
+with everything. A job as the store has it will do, too, and so will a recorded call.
 
-Answers are a list of {\"method\", \"url\", \"status\", \"headers\", \"body\"}, each given once, in order; with
-\"repeat\": true as often as asked for; a * at the end of url stands for any rest. With answers nothing
-leaves this machine, and no host has to be granted. --record writes such a file from real answers.
+Answers are a list of {\"method\", \"url\", \"status\", \"headers\", \"body\"}, each given once, in
+order; with \"repeat\": true as often as asked for; a * at the end of url stands for any rest. With
+answers nothing leaves this machine, and no host has to be granted. --record writes such a file
+from real answers.
 
 Exit codes:
   0  completed or pending; a prober gave a status
@@ -92,7 +93,7 @@ pub(super) struct Args {
     until_done: bool,
     /// Calls after which --until-done gives up.
     #[arg(long, value_name = "N", default_value_t = 100)]
-    calls_max: u32,
+    rounds_max: u32,
     /// The longest pause between two calls; with answers there is none.
     #[arg(long, value_name = "MS", default_value_t = 60_000)]
     pause_ms_max: u64,
@@ -116,7 +117,7 @@ pub(super) async fn run(args: Args) -> Result<Answer> {
     settings.log = "warn,stokehold::plugin::import::log=off".to_owned();
     logging::begin(&settings)?;
     let bounds = Bounds {
-        calls_max: if args.until_done { args.calls_max.max(1) } else { 1 },
+        calls_max: if args.until_done { args.rounds_max.max(1) } else { 1 },
         pause_ms_max: args.pause_ms_max,
     };
     let form = if args.json { Form::Json } else { Form::Text };

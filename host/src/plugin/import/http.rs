@@ -18,7 +18,8 @@ use crate::plugin::asked::{more, not_granted};
 use crate::plugin::call::Plugin;
 use crate::plugin::convert::line;
 use crate::plugin::grant::Missing;
-use crate::plugin::inject::{Next, Outgoing, Refused, target};
+use crate::plugin::inject::{Next, Note, Outgoing, Withheld, target};
+use crate::plugin::keystone::PSEUDO;
 use crate::plugin::witness::{Side, Witness};
 
 pub(super) type Sending = dyn Future<Output = Result<Sent, Error>> + Send;
@@ -87,6 +88,10 @@ impl Gate {
             Ok(reach) => return Ok(reach),
             Err(missing) => missing,
         };
+        if missing == Missing::Host && host.ends_with(PSEUDO) {
+            self.refusals.tell(Refusal::NotGranted, |stem| no_keystone(stem, &site()));
+            return Err(Error::HttpRequestDenied);
+        }
         let (kind, wish) = match missing {
             Missing::Host => (Refusal::NotGranted, site()),
             Missing::Scheme => (Refusal::Scheme, format!("{scheme}://{}", site())),
@@ -192,6 +197,7 @@ impl Sender {
         let (parts, body) = request.into_parts();
         let body = Bounded { body, left: bytes_max, over: too_much_sent, pause: None, wait: None };
         let mut outgoing = Outgoing { parts, reach, sent: 0 };
+        outgoing.parts.extensions.insert(Note::default());
         let repeats = self.plugin.grants.injections.iter().any(|one| one.may_repeat(&outgoing));
         if !repeats {
             return Ok(self.once(&outgoing, body.map_err(Into::into).boxed_unsync()).await?.0);
@@ -216,12 +222,7 @@ impl Sender {
         let grants = &self.plugin.grants;
         let mut outgoing = asked.clone();
         for injection in &grants.injections {
-            injection.prepare(&mut outgoing).await.map_err(|Refused(why)| {
-                self.refusals.tell(Refusal::Injection, |stem| {
-                    format!("{why} under [plugins.{stem}] in stokehold.toml")
-                });
-                Error::HttpRequestDenied
-            })?;
+            injection.prepare(&mut outgoing).await.map_err(|why| self.withheld(why))?;
         }
         let client = grants.client.as_ref().unwrap_or(self.plugin.engine.http());
         let Outgoing { parts, reach, .. } = outgoing;
@@ -240,6 +241,19 @@ impl Sender {
             }
         }
         Ok((Response::from_parts(head, body), next))
+    }
+
+    fn withheld(&self, why: Withheld) -> Error {
+        match why {
+            Withheld::Refused(refused) => {
+                self.refusals.tell(Refusal::Injection, |stem| refused.told(stem));
+                Error::HttpRequestDenied
+            }
+            Withheld::Trouble(why) => {
+                self.refusals.tell(Refusal::Injection, |_| format!("has to wait: {why}"));
+                Error::InternalError(Some(why))
+            }
+        }
     }
 
     fn send_error(&self, asked: &Outgoing, why: &SendError) -> Error {
@@ -261,3 +275,15 @@ impl Sender {
         Error::DestinationIpProhibited
     }
 }
+
+/// A service of OpenStack is found by who may log in there.
+fn no_keystone(stem: &str, site: &str) -> String {
+    let table = format!("[plugins.{stem}.keystone]");
+    format!(
+        "asked for {site}, a service that is found at Keystone: say under {table} in \
+         stokehold.toml where that is, who asks, and in services what may be asked"
+    )
+}
+
+#[cfg(test)]
+mod tests;

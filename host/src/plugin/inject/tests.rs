@@ -31,7 +31,10 @@ async fn prepared(
     headers: &[(&str, &str)],
 ) -> Result<Vec<String>, String> {
     let mut outgoing = outgoing(method, uri, headers);
-    secrets.prepare(&mut outgoing).await.map_err(|Refused(why)| why)?;
+    secrets.prepare(&mut outgoing).await.map_err(|why| match why {
+        Withheld::Refused(refused) => refused.told("plain"),
+        Withheld::Trouble(why) => why,
+    })?;
     let all = outgoing.parts.headers.iter();
     Ok(all.map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect())
 }
@@ -46,7 +49,11 @@ async fn a_placeholder_is_filled_in_for_the_secrets_own_host_alone() {
     for elsewhere in ["http://heat:8004/", "https://heat:8005/", "https://evil:8004/heat:8004"] {
         let why = prepared(&all, "GET", elsewhere, &ask).await.unwrap_err();
         assert!(why.starts_with("asked for the secret token towards "), "{why}");
-        assert!(why.contains("to inject of token in secrets") && !why.contains(VALUE), "{why}");
+        assert!(
+            why.contains("to inject of token in secrets under [plugins.plain]")
+                && !why.contains(VALUE),
+            "{why}"
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     BTreeSet, Form, Injected, PathBuf, Plugin, ROWS, Result, Secret, Source, anyhow, bail, ensure,
-    number_from,
+    keystone, number_from,
 };
 
 const HOSTS: &str = "must be a list of hosts, as [\"127.0.0.1:8004\"]";
@@ -15,7 +15,7 @@ const HELD: &str = concat!(
 );
 
 /// Keys that are no bounds.
-const KEYS: [&str; 6] = ["http", "http_ca_file", "udp", "tcp", "config", "secrets"];
+const KEYS: [&str; 7] = ["http", "http_ca_file", "udp", "tcp", "config", "secrets", "keystone"];
 
 /// The host's settings that a plugin may have for itself; all bound its calls.
 const BOUNDS: [&str; 13] = [
@@ -64,6 +64,7 @@ pub(super) fn plugin(origin: &str, keys: toml::Table) -> Result<Plugin> {
                     plugin.secrets.insert(key.clone(), held(&format!("{place}.{key}"), value)?);
                 }
             }
+            "keystone" => plugin.keystone = Some(keystone::keystone(&place, value)?),
             bound if BOUNDS.contains(&bound) => {
                 plugin.bounds.insert(key.clone(), limit(&place, bound, &value)?);
             }
@@ -88,7 +89,7 @@ fn list(
 }
 
 /// Where a value is kept. No message repeats the value.
-fn source(origin: &str, value: toml::Value) -> Result<Source> {
+pub(super) fn source(origin: &str, value: toml::Value) -> Result<Source> {
     let wrong = || anyhow!("{origin} {SOURCE}");
     let table = match value {
         toml::Value::String(text) => return Ok(Source::Text(Secret::new(text))),

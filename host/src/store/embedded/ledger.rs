@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Result, Transaction, TransactionBehavior, params};
 
+use super::packing::{Packed, PackedTxn, PackedWrite};
 use super::schema::ORDINAL_BITS;
 use super::{Options, Role};
-use crate::store::{Compare, LeaseId, Outcome, StoreError, Txn, Write};
+use crate::store::{Compare, LeaseId, Outcome, StoreError};
 
 /// What a row of the history weighs beyond its key and value.
 pub(super) const ROW_BYTES: i64 = 64;
@@ -129,7 +130,7 @@ impl<'c> Ledger<'c> {
     /// One transaction of a caller: compares first, then writes.
     pub(super) fn transact(
         &mut self,
-        txn: &Txn,
+        txn: &PackedTxn,
     ) -> Result<std::result::Result<Outcome, StoreError>> {
         for compare in &txn.compares {
             if !self.holds(compare)? {
@@ -137,7 +138,7 @@ impl<'c> Ledger<'c> {
             }
         }
         for write in &txn.writes {
-            if let Write::Put { lease: Some(lease), .. } = write
+            if let PackedWrite::Put { lease: Some(lease), .. } = write
                 && !self.has_lease(*lease)?
             {
                 return Ok(Err(StoreError::LeaseLost(*lease)));
@@ -146,8 +147,10 @@ impl<'c> Ledger<'c> {
         let mut at = self.next_at();
         for write in &txn.writes {
             match write {
-                Write::Put { key, value, lease } => self.put(at, key.as_bytes(), value, *lease)?,
-                Write::Delete { key } => {
+                PackedWrite::Put { key, value, lease } => {
+                    self.put(at, key.as_bytes(), value, *lease)?;
+                }
+                PackedWrite::Delete { key } => {
                     if !self.delete(at, key.as_bytes())? {
                         continue;
                     }
@@ -214,7 +217,7 @@ impl<'c> Ledger<'c> {
         }
     }
 
-    fn put(&mut self, at: i64, key: &[u8], value: &[u8], lease: Option<LeaseId>) -> Result<()> {
+    fn put(&mut self, at: i64, key: &[u8], value: &Packed, lease: Option<LeaseId>) -> Result<()> {
         let lease = lease.map(|lease| lease.0);
         let newest = match self.newest(key)? {
             Some(newest) => self.renew(newest, at, lease)?,
@@ -262,14 +265,17 @@ impl<'c> Ledger<'c> {
         Ok(())
     }
 
-    fn record(&mut self, at: i64, key: &[u8], created: i64, value: Option<&[u8]>) -> Result<()> {
+    fn record(&mut self, at: i64, key: &[u8], created: i64, value: Option<&Packed>) -> Result<()> {
+        let stored = value.map(|value| value.bytes.as_slice());
+        let unpacked_bytes = value.and_then(|value| value.unpacked_bytes);
         self.tx
             .prepare_cached(
-                "INSERT INTO history (at, key, created, value) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT INTO history (at, key, created, stored, unpacked_bytes)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![at, key, created, value])?;
+            .execute(params![at, key, created, stored, unpacked_bytes])?;
         self.rows += 1;
-        let bytes = key.len() + value.map_or(0, <[u8]>::len);
+        let bytes = key.len() + stored.map_or(0, <[u8]>::len);
         self.now.history_bytes += i64::try_from(bytes).unwrap_or(i64::MAX - ROW_BYTES) + ROW_BYTES;
         Ok(())
     }

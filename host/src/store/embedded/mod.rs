@@ -1,12 +1,14 @@
 //! The embedded store: one file in a folder, durable, shared by the processes of one machine.
 //!
-//! `folder` and `schema` open it; `writer` gathers what is to be written and commits it through the
-//! `ledger`, `trim` and `checkpoint` tidy up behind it; `reader` and `watch` read from snapshots.
+//! `folder` and `schema` open it; `packing` makes values small, `writer` gathers what is to be
+//! written and commits it through the `ledger`, `trim` and `checkpoint` tidy up behind it; `reader`
+//! and `watch` read from snapshots.
 //! Several processes may have the same folder open, one of them as its host.
 
 mod checkpoint;
 mod folder;
 mod ledger;
+mod packing;
 mod reader;
 mod schema;
 mod trim;
@@ -28,6 +30,7 @@ use tokio::sync::{Semaphore, oneshot};
 use self::checkpoint::Checkpoints;
 use self::folder::Folder;
 use self::ledger::{Known, Ledger};
+use self::packing::PackedTxn;
 use self::reader::Readers;
 use self::watch::{EmbeddedWatch, Watching};
 use self::writer::{Ask, Pace, Queued, Slot, Writer};
@@ -35,6 +38,8 @@ use super::{KeyValue, LeaseId, Limits, Outcome, Page, Store, StoreError, Txn, Wa
 
 /// The largest transaction of the embedded store.
 pub const LIMITS: Limits = Limits { operations_max: 10_000, bytes_max: 64 << 20 };
+/// Larger transactions are packed on a thread that may block.
+const PACKED_IN_PLACE_BYTES_MAX: usize = 256 << 10;
 /// What may wait to be written; callers beyond it wait for room.
 const QUEUE_KIB: u32 = 128 << 10;
 /// What one caller takes of it at least: at most 8,192 wait.
@@ -58,7 +63,7 @@ pub struct Options {
     /// Revisions that a watch may begin at or lag behind; older ones are dropped. Only the host
     /// drops.
     pub history_revisions_max: u64,
-    /// The same bound in bytes; the nearer one counts.
+    /// The same bound in bytes, as values lie in the file; the nearer one counts.
     pub history_bytes_max: u64,
     /// The largest the file may become, in bytes; commits beyond it are `Unavailable`.
     pub file_bytes_max: u64,
@@ -102,7 +107,7 @@ impl Embedded {
         let turn = folder.turn()?;
         let mut connection = {
             let _held = turn.take().map_err(|error| folder.unusable(error.to_string()))?;
-            schema::open_writer(&folder, options.file_bytes_max)?
+            schema::open_writer(&folder, options)?
         };
         let mut known = Known::default();
         let mut begin = || {
@@ -197,6 +202,12 @@ impl Store for Embedded {
 
     async fn commit(&self, txn: Txn) -> Result<Outcome, StoreError> {
         let bytes = LIMITS.admit(&txn)?;
+        let txn = if bytes > PACKED_IN_PLACE_BYTES_MAX {
+            let packed = tokio::task::spawn_blocking(|| PackedTxn::from(txn)).await;
+            packed.map_err(|error| StoreError::Unavailable(error.into()))?
+        } else {
+            PackedTxn::from(txn)
+        };
         self.ask(bytes, |slot| Ask::Commit(txn, slot)).await
     }
 

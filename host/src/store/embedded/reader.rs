@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::folder::Folder;
 use super::ledger::revision_of;
+use super::packing::unpacked;
 use super::schema::{explain, open_reader};
 use crate::store::{KeyValue, LeaseId, Page, StoreError};
 
@@ -65,7 +66,7 @@ pub(super) fn bounds(snapshot: &Connection) -> Result<(u64, u64)> {
 
 /// One key.
 pub(super) fn get(snapshot: &Connection, key: &str) -> Result<Option<KeyValue>> {
-    let sql = "SELECT entry.key, value, entry.created, entry.at, lease
+    let sql = "SELECT entry.key, stored, unpacked_bytes, entry.created, entry.at, lease
                FROM entry CROSS JOIN history ON history.at = entry.at WHERE entry.key = ?1";
     snapshot.prepare_cached(sql)?.query_row([key.as_bytes()], key_value).optional()
 }
@@ -79,7 +80,7 @@ pub(super) fn list(
 ) -> Result<Page> {
     let (revision, _) = bounds(snapshot)?;
     let mut page = Page { entries: Vec::new(), more: false, revision };
-    let sql = "SELECT entry.key, value, entry.created, entry.at, lease
+    let sql = "SELECT entry.key, stored, unpacked_bytes, entry.created, entry.at, lease
                FROM entry CROSS JOIN history ON history.at = entry.at
                WHERE entry.key >= ?1 AND entry.key < ?2 ORDER BY entry.key";
     let mut statement = snapshot.prepare_cached(sql)?;
@@ -113,10 +114,10 @@ fn end_of(prefix: &str) -> Vec<u8> {
 fn key_value(row: &Row<'_>) -> Result<KeyValue> {
     Ok(KeyValue {
         key: text(row, 0)?,
-        value: row.get(1)?,
-        created: row.get::<_, i64>(2)?.cast_unsigned(),
-        modified: revision_of(row.get(3)?).cast_unsigned(),
-        lease: row.get::<_, Option<i64>>(4)?.map(LeaseId),
+        value: unpacked(row, 1)?.unwrap_or_default(),
+        created: row.get::<_, i64>(3)?.cast_unsigned(),
+        modified: revision_of(row.get(4)?).cast_unsigned(),
+        lease: row.get::<_, Option<i64>>(5)?.map(LeaseId),
     })
 }
 

@@ -59,7 +59,7 @@ impl Ledger<'_> {
 
     /// Whole revisions, at least one, about `rows_max` rows.
     fn find_cut(&self, rows_max: usize) -> Result<Cut> {
-        let sql = "SELECT at, key, length(key) + coalesce(length(value), 0) FROM history
+        let sql = "SELECT at, key, length(key) + coalesce(length(stored), 0) FROM history
                    WHERE at >= ?1 ORDER BY at";
         let mut statement = self.tx.prepare_cached(sql)?;
         let mut rows = statement.query([(self.now.oldest + 1) << ORDINAL_BITS])?;

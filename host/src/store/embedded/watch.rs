@@ -9,6 +9,7 @@ use rusqlite::{Connection, Result};
 use tokio::sync::watch;
 
 use super::ledger::revision_of;
+use super::packing::unpacked;
 use super::reader::{PAGE_BYTES_MAX, Readers, bounds, text};
 use super::schema::ORDINAL_BITS;
 use crate::store::{Batch, Event, StoreError, Watch};
@@ -69,7 +70,8 @@ fn changes(
         return Ok(Err(StoreError::Compacted { wanted: shown, oldest }));
     }
     let mut batch = Batch { events: Vec::new(), revision };
-    let sql = "SELECT at, key, created, value FROM history WHERE at >= ?1 ORDER BY at";
+    let sql = "SELECT at, key, created, stored, unpacked_bytes FROM history
+               WHERE at >= ?1 ORDER BY at";
     let mut statement = snapshot.prepare_cached(sql)?;
     let mut rows = statement.query([(shown.cast_signed() + 1) << ORDINAL_BITS])?;
     let (mut seen, mut bytes, mut current) = (0, 0, shown);
@@ -85,7 +87,7 @@ fn changes(
         seen += 1;
         let key = row.get_ref(1)?.as_bytes()?;
         if prefixes.iter().any(|prefix| key.starts_with(prefix.as_bytes())) {
-            let value: Option<Vec<u8>> = row.get(3)?;
+            let value = unpacked(row, 3)?;
             bytes += key.len() + value.as_ref().map_or(0, Vec::len);
             let created = row.get::<_, i64>(2)?.cast_unsigned();
             batch.events.push(Event { key: text(row, 1)?, value, created, revision });

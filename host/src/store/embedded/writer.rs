@@ -16,8 +16,9 @@ use super::Options;
 use super::checkpoint::Checkpoints;
 use super::folder::Turn;
 use super::ledger::{Closed, Known, Ledger, next_end_ms};
+use super::packing::PackedTxn;
 use super::schema::explain;
-use crate::store::{LeaseId, Outcome, StoreError, Txn};
+use crate::store::{LeaseId, Outcome, StoreError};
 
 /// The most callers answered by one commit.
 const BATCH_REQUESTS_MAX: usize = 512;
@@ -36,7 +37,7 @@ const REST_MS: u64 = 1_000;
 
 /// What a caller wants.
 pub(super) enum Ask {
-    Commit(Txn, Slot<Outcome>),
+    Commit(PackedTxn, Slot<Outcome>),
     Grant(Duration, Slot<LeaseId>),
     Keep(LeaseId, Slot<()>),
     Revoke(LeaseId, Slot<()>),

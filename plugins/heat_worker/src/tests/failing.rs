@@ -183,22 +183,19 @@ fn what_is_not_set_is_named() {
         &ScriptedHost::new(),
         "setting heat_url of heat_worker is missing (--config heat_worker.heat_url=… or config \
          under [plugins.heat_worker]): it is the address of Heat without the project, as in \
-         http://127.0.0.1:8004/v1",
+         http://127.0.0.1:8004/v1, or http://orchestration.openstack where \
+         [plugins.heat_worker.keystone] says who logs in",
     );
     for poll_ms in ["soon", "9"] {
         let words = "it wants milliseconds, 10 or more";
         let words = format!("setting poll_ms of heat_worker is {poll_ms:?}: {words}");
         check(&host().setting("poll_ms", poll_ms), &words);
     }
-    for key in ["heat_url", "keystone_url"] {
-        let words = "it wants an address without user and password, as in http://127.0.0.1:8004";
-        let words = format!("setting {key} of heat_worker holds an @: {words}");
-        let host = host()
-            .setting("keystone_user", "heat")
-            .setting("keystone_password", "hidden")
-            .setting("keystone_project", "admin");
-        check(&host.setting(key, "http://me:hidden@heat/v1"), &words);
-    }
+    check(
+        &host().setting("heat_url", "http://me:hidden@heat/v1"),
+        "setting heat_url of heat_worker holds an @: it wants an address without user and \
+         password, as in http://127.0.0.1:8004",
+    );
     for (key, value, wanted) in [
         ("poll_ms_max", "999", "milliseconds, 1000 (poll_ms) or more"),
         ("timeout_mins", "1441", "minutes, 1440 or fewer"),
@@ -210,10 +207,6 @@ fn what_is_not_set_is_named() {
         let words = format!("setting {key} of heat_worker is {value:?}: it wants {wanted}");
         check(&host().setting(key, value), &words);
     }
-    check(
-        &host().setting("keystone_url", "http://keystone/v3"),
-        "setting keystone_user of heat_worker is missing: keystone_url is set and needs it",
-    );
     for input in [json!({}), json!({"tenant_id": ""}), json!({"tenant_id": 5})] {
         let job = Job { resource_input: input, ..a_job(Action::Create) };
         let words = "port:p1 has no tenant_id: it names the project of the stack";

@@ -159,6 +159,8 @@ fn failed(code: &ErrorCode) -> HttpError {
         ErrorCode::ConnectionTerminated | ErrorCode::HttpResponseIncomplete => {
             trouble("the connection broke off")
         }
+        // The host's own words.
+        ErrorCode::InternalError(Some(why)) => trouble(why),
         other => trouble(&format!("{other:?}")),
     }
 }

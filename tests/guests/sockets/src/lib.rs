@@ -2,7 +2,7 @@
 //! "to", "times"}`. It reports what came back, or the kind of the error.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 
 use stokehold_sdk::{Description, Grant, Host, Job, Json, Next, Verdict, Worker, export_worker};
 
@@ -37,6 +37,7 @@ impl Worker for Sockets {
 /// Sends, and waits for as many answers.
 fn udp(to: &str, times: u64) -> io::Result<String> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
+    let to = v4(to)?;
     let mut came = String::new();
     for _ in 0..times {
         socket.send_to(b"how are you", to)?;
@@ -46,6 +47,12 @@ fn udp(to: &str, times: u64) -> io::Result<String> {
         came = format!("{} from {from}", String::from_utf8_lossy(answer));
     }
     Ok(came)
+}
+
+/// The first address of this version: that of the socket.
+fn v4(of: &str) -> io::Result<SocketAddr> {
+    let found = of.to_socket_addrs()?.find(SocketAddr::is_ipv4);
+    found.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
 }
 
 fn connected(to: &str) -> io::Result<String> {
