@@ -1,9 +1,10 @@
 //! Many targets on one host and on several.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use stokehold::store::embedded::Role;
 use stokehold::store::{Txn, Write};
@@ -15,6 +16,8 @@ use crate::sandbox::component::Wat;
 
 /// Ports to be watched; each with one target.
 const PORTS: usize = 3_000;
+/// How long they may take on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Writes of one transaction.
 const WRITES: usize = 100;
 
@@ -36,13 +39,17 @@ fn put(key: String, value: &serde_json::Value) -> Write {
 /// Registers a switch of each port, as jobs would have.
 async fn register(world: &World) -> Result<()> {
     let ids: Vec<usize> = (0..PORTS).collect();
-    for ids in ids.chunks(WRITES / 2) {
+    for ids in ids.chunks(WRITES / 3) {
         let writes = ids.iter().flat_map(|id| {
             let target = json!({"name": "it", "type": "switch", "topic": "", "properties": {}});
             let unprobed = json!({"name": "session", "type": "bgp_session", "properties": {}});
             let registration = json!({"version": 1, "targets": [target, unprobed]});
             let state = json!({"version": 1, "error": "", "state": {"worker_state": "x"}});
+            let body = json!({"id": format!("p{id}"), "tenant_id": "t"}).to_string();
+            let config = json!({"body": body, "version": 1});
             [
+                // Without a config it would be cleaned up.
+                put(format!("/config/v2.0/ports/p{id}"), &config),
                 put(format!("/stokehold/monitored/v2.0/ports/p{id}"), &registration),
                 put(format!("/state/v2.0/ports/p{id}"), &state),
             ]
@@ -53,13 +60,23 @@ async fn register(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// Waits until so many ports have a status.
+async fn told(world: &World, ports: usize) -> Result<()> {
+    let mut watch = world.store.watch(&["/monitoring/"], 0).await?;
+    let waiting = async {
+        let mut keys = BTreeSet::new();
+        while keys.len() < ports {
+            keys.extend(watch.next().await?.events.into_iter().map(|event| event.key));
+        }
+        Ok(())
+    };
+    let told = tokio::time::timeout(PATIENCE, waiting).await;
+    told.with_context(|| format!("waited in vain for a status of {ports} ports"))?
+}
+
 /// Waits until all ports have a status, then checks that each was written so often.
 async fn all_told(world: &World, times: usize) -> Result<()> {
-    world
-        .until("a status of every port", async || {
-            Ok((world.all("/monitoring/").await?.len() == PORTS).then_some(()))
-        })
-        .await?;
+    told(world, PORTS).await?;
     let statuses = world.all("/monitoring/").await?;
     let wanted = json!({"it": "UP", "version": 1});
     ensure!(
@@ -97,11 +114,7 @@ async fn hosts_that_come_and_go_share_the_targets_and_write_no_status_twice() ->
     world.start_host().await?;
     register(&world).await?;
     // One goes while both are at it, and another one comes.
-    world
-        .until("the first statuses", async || {
-            Ok((world.all("/monitoring/").await?.len() > PORTS / 10).then_some(()))
-        })
-        .await?;
+    told(&world, PORTS / 10).await?;
     world.stop_one_host().await?;
     world.start_host().await?;
     all_told(&world, 1).await?;

@@ -110,7 +110,6 @@ async fn a_registered_device_and_its_port_are_told_as_the_agent_tells_them() -> 
     let Some(mut agent) = Agent::start(HERE, None, "")? else { return Ok(()) };
     let port = agent.port();
     let mut world = world(port, port)?;
-    world.start_host().await?;
     let target = |name: &str, of: Subject| json!({"name": name, "type": of.kind, "properties": of.properties, "interval_ms": 200});
     let targets = [
         target("device", device("inside")),
@@ -119,9 +118,12 @@ async fn a_registered_device_and_its_port_are_told_as_the_agent_tells_them() -> 
         json!({"name": "session", "type": "bgp_session", "properties": {}}),
     ];
     let state = json!({"version": 4, "error": "", "state": {"worker_state": "x"}});
+    // Without a config it would be cleaned up.
+    world.config("/v2.0/ports/p1", &json!({"id": "p1", "tenant_id": "t"}), 4, false).await?;
     world.put("/state/v2.0/ports/p1", &state).await?;
     let registration = json!({"version": 4, "targets": targets});
     world.put("/stokehold/monitored/v2.0/ports/p1", &registration).await?;
+    world.start_host().await?;
     // There is no prober for the session: it is not told of.
     shown(&world, json!({"device": "UP", "lo": "UP", "none": "FAIL", "version": 4})).await?;
     agent.kill();

@@ -12,16 +12,14 @@ fn it_knows_devices_and_their_ports_and_asks_for_udp() {
 
 #[test]
 fn port_patience_and_address_are_as_set_and_registered() {
-    let asked = Asked::of(&ScriptedHost::new(), &port("ae0")).unwrap();
+    let asked = Asked::of(&[], &port("ae0")).unwrap();
     assert_eq!(asked.agent.to_string(), "127.0.0.1:161");
     assert_eq!(asked.interface.as_deref(), Some("ae0"));
     assert_eq!((asked.patience.timeout, asked.patience.tries), (Duration::from_secs(1), 3));
-    let host = ScriptedHost::new()
-        .setting("snmp_port", "1161")
-        .setting("timeout_ms", "50")
-        .setting("tries", "1");
+    let settings = [(PORT, "1161"), (TIMEOUT_MS, " 50 "), (TRIES, "1")];
+    let settings = settings.map(|(key, value)| (key, Some(value.to_owned())));
     let properties = json!({"ip": "::1", "community_name": "inside"});
-    let asked = Asked::of(&host, &subject("switch", properties)).unwrap();
+    let asked = Asked::of(&settings, &subject("switch", properties)).unwrap();
     assert_eq!(asked.agent.to_string(), "[::1]:1161");
     assert_eq!(asked.interface, None);
     assert_eq!((asked.patience.timeout, asked.patience.tries), (Duration::from_millis(50), 1));
@@ -29,11 +27,11 @@ fn port_patience_and_address_are_as_set_and_registered() {
 
 #[test]
 fn what_cannot_be_asked_is_final_and_says_what_is_wrong() {
-    let check = |host: &ScriptedHost, subject: &Subject, words: &str| {
-        let failure = Asked::of(host, subject).err().unwrap();
+    let check = |settings: &Settings, subject: &Subject, words: &str| {
+        let failure = Asked::of(settings, subject).err().unwrap();
         assert_eq!(failure, Failure::fatal(words));
     };
-    let plain = ScriptedHost::new();
+    let plain: [(&'static str, Option<String>); 0] = [];
     let whole = json!({"device_ip": "127.0.0.1", "community_name": "inside", "name": "ae0"});
     check(
         &plain,
@@ -61,6 +59,6 @@ fn what_cannot_be_asked_is_final_and_says_what_is_wrong() {
         let words = format!(
             "setting {key} of snmp_prober must be a whole number from {range}, not {value}"
         );
-        check(&ScriptedHost::new().setting(key, value), &switch(), &words);
+        check(&[(key, Some(value.to_owned()))], &switch(), &words);
     }
 }

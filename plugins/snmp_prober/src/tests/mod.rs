@@ -7,7 +7,6 @@ use std::io::{Error, ErrorKind};
 
 use serde_json::json;
 use stokehold_sdk::ResourceRef;
-use stokehold_sdk::testing::ScriptedHost;
 
 use super::*;
 use stand_in::{Odd, StandIn};
@@ -29,7 +28,7 @@ fn switch() -> Subject {
 
 /// What a look at the subject gives, and how many requests it took.
 fn look_at(subject: &Subject, agent: &mut StandIn) -> (Result<String, Failure>, usize) {
-    let asked = Asked::of(&ScriptedHost::new(), subject).unwrap();
+    let asked = Asked::of(&[], subject).unwrap();
     let status = look(&asked, agent);
     (status, agent.requests)
 }
@@ -125,7 +124,7 @@ fn nonsense_says_nothing_about_the_device() {
 #[test]
 fn a_refusal_of_the_host_is_final_and_names_the_grant() {
     let refused = Trouble::of(Error::new(ErrorKind::PermissionDenied, "not granted"));
-    let asked = Asked::of(&ScriptedHost::new(), &switch()).unwrap();
+    let asked = Asked::of(&[], &switch()).unwrap();
     let words = "cannot ask agent 127.0.0.1:161: not granted; grant it with udp under \
                  [plugins.snmp_prober]";
     assert_eq!(asked.failure(&refused), Failure::fatal(words));
