@@ -90,16 +90,16 @@ impl Link {
 
     async fn send(&mut self, Message { topic, key, value }: Message) -> Result<()> {
         let partition = self.partition(&topic, &key).await?;
-        let client = match self.partitions.get(&(topic.clone(), partition)) {
-            Some(client) => Arc::clone(client),
-            None => {
-                // Where the broker makes topics by itself, asking is what has it do so.
-                let unknown = UnknownTopicHandling::Error;
-                let client = self.client.partition_client(topic.as_str(), partition, unknown).await;
-                let client = Arc::new(client.with_context(|| format!("cannot use topic {topic}"))?);
-                self.partitions.insert((topic.clone(), partition), Arc::clone(&client));
-                client
-            }
+        let known = self.partitions.get(&(topic.clone(), partition)).map(Arc::clone);
+        let client = if let Some(client) = known {
+            client
+        } else {
+            // Where the broker makes topics by itself, asking is what has it do so.
+            let unknown = UnknownTopicHandling::Error;
+            let client = self.client.partition_client(topic.as_str(), partition, unknown).await;
+            let client = Arc::new(client.with_context(|| format!("cannot use topic {topic}"))?);
+            self.partitions.insert((topic.clone(), partition), Arc::clone(&client));
+            client
         };
         let record = Record {
             key: Some(key.into_bytes()),

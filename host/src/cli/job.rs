@@ -50,7 +50,7 @@ struct ListArgs {
 #[derive(clap::Args)]
 #[command(after_help = ABOUT)]
 struct ReplayArgs {
-    /// The job's id: create:heat_worker:port:<id>:1:abcde.
+    /// The job's id: `create:heat_worker:port:<id>:1:abcde`.
     id: String,
     /// Another component than the one in the folder of plugins.
     #[arg(long, value_name = "FILE")]
@@ -93,7 +93,7 @@ fn list(args: &ListArgs) -> Result<Answer> {
 
 async fn replay(args: ReplayArgs) -> Result<Answer> {
     let mut settings = load::all(&args.settings.0)?;
-    settings.log = "warn,stokehold::plugin::import::log=off".to_owned();
+    "warn,stokehold::plugin::import::log=off".clone_into(&mut settings.log);
     logging::begin(&settings)?;
     let id = JobId::new(args.id.as_str());
     let mut calls = recordings::read(&settings.recordings, Some(&id))?;
@@ -105,7 +105,9 @@ async fn replay(args: ReplayArgs) -> Result<Answer> {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
         let answers = wire::read_answers(&bytes.map_err(Misuse)?);
         let answers = answers.map_err(|why| Misuse(anyhow!("{}: {why}", path.display())))?;
-        calls.iter_mut().for_each(|call| call.answers = Some(answers.clone()));
+        for call in &mut calls {
+            call.answers = Some(answers.clone());
+        }
     }
     let handler = calls.first().map(|call| call.posted.job.handler.to_string());
     let handler = handler.unwrap_or_default();
@@ -157,7 +159,7 @@ impl Reader<'_> {
     async fn bytes(&self, entry: &Entry) -> Result<Option<Vec<u8>>> {
         let key = key::spell(self.schemas, entry)?;
         let found = self.store.get(&key).await.with_context(|| format!("cannot read key {key}"))?;
-        Ok(found.map(|found| found.value.to_vec()))
+        Ok(found.map(|found| found.value.clone()))
     }
 
     async fn read(&self, entry: &Entry) -> Result<Option<Content>> {
@@ -166,9 +168,9 @@ impl Reader<'_> {
     }
 
     async fn recording(&self, posted: Posted) -> Result<Recording> {
-        let step = match self.read(&Entry::Step(posted.job.id.clone())).await? {
-            Some(Content::Step(step)) => step,
-            _ => bail!("cannot replay job {}: it has no step yet", posted.job.id),
+        let step = self.read(&Entry::Step(posted.job.id.clone())).await?;
+        let Some(Content::Step(step)) = step else {
+            bail!("cannot replay job {}: it has no step yet", posted.job.id);
         };
         let template = match self.read(&Entry::Template(step.template.clone())).await? {
             Some(Content::Template(template)) => Some(template.text),

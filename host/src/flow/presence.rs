@@ -49,7 +49,7 @@ pub(super) async fn run(
         let Some(present) = present else {
             roster.meters().ready(false);
             tokio::select! {
-                changed = lease.changed() => if changed.is_err() { return Ok(()) },
+                alive = lease.changed() => if alive.is_err() { return Ok(()) },
                 _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
             }
             continue;
@@ -73,7 +73,7 @@ pub(super) async fn run(
             }
         };
         tokio::select! {
-            changed = lease.changed() => if changed.is_err() { return Ok(()) },
+            alive = lease.changed() => if alive.is_err() { return Ok(()) },
             Ok(()) = changes.changed() => {}
             () = clock::sleep_until(pause) => {}
             _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),

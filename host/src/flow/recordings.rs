@@ -129,7 +129,7 @@ fn files_of(dir: &Path) -> Result<Vec<PathBuf>> {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            !name.starts_with('.') && name.ends_with(".json")
+            !name.starts_with('.') && path.extension().is_some_and(|ending| ending == "json")
         })
         .collect();
     files.sort();

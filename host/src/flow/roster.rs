@@ -110,19 +110,16 @@ impl Roster {
         let name = stem(file);
         self.meters.refused(&name);
         let mut posts = self.posts();
-        match posts.by_name.get_mut(&name) {
-            Some(post) => {
-                error!(
-                    plugin = name,
-                    in_service = short(post.present.plugin.digest()),
-                    "new version is refused, the one in service stays: {reason}"
-                );
-                post.refused = Some(reason);
-            }
-            None => {
-                error!(file = %file.display(), "plugin is not used: {reason}");
-                posts.refused.insert(file.to_owned(), reason);
-            }
+        if let Some(post) = posts.by_name.get_mut(&name) {
+            error!(
+                plugin = name,
+                in_service = short(post.present.plugin.digest()),
+                "new version is refused, the one in service stays: {reason}"
+            );
+            post.refused = Some(reason);
+        } else {
+            error!(file = %file.display(), "plugin is not used: {reason}");
+            posts.refused.insert(file.to_owned(), reason);
         }
         drop(posts);
         self.tell();

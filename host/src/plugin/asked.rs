@@ -86,9 +86,9 @@ impl Wish {
         Self { kind, asked, setting: None, standing, line: None }
     }
 
-    fn lacking(kind: &str, asked: &str, remedy: String) -> Self {
+    fn lacking(kind: &str, asked: &str, remedy: &str) -> Self {
         let row = Self::new(kind, asked, Standing::Refused);
-        Self { line: Some(line(&remedy, 2 * TEXT_BYTES_MAX)), ..row }
+        Self { line: Some(line(remedy, 2 * TEXT_BYTES_MAX)), ..row }
     }
 
     fn of(self, setting: Option<&str>) -> Self {
@@ -116,7 +116,7 @@ fn http(value: &str, granted: &Grants) -> Option<Wish> {
     let row = if granted.allows(&host, port) {
         Wish::new("http", &site, Standing::Granted)
     } else {
-        Wish::lacking("http", &site, format!("http = [\"{site}\"]"))
+        Wish::lacking("http", &site, &format!("http = [\"{site}\"]"))
     };
     Some(row.of(setting))
 }
@@ -138,7 +138,7 @@ fn socket(kind: &str, value: &str, places: &[Place], granted: &Grants) -> Option
     let row = if has {
         Wish::new(kind, wanted, Standing::Granted)
     } else {
-        Wish::lacking(kind, wanted, format!("{kind} = [\"{example}\"]"))
+        Wish::lacking(kind, wanted, &format!("{kind} = [\"{example}\"]"))
     };
     Some(row.of(setting))
 }
@@ -161,7 +161,7 @@ fn secret(name: &str, granted: &Grants) -> Wish {
     let remedy = format!(
         "secrets = {{ {name} = {{ file = \"/run/secrets/{name}\", inject = [\"host:port\"] }} }}"
     );
-    Wish::lacking("secret", &name, remedy)
+    Wish::lacking("secret", &name, &remedy)
 }
 
 /// What is set and nobody reads is a slip.
@@ -179,7 +179,7 @@ fn limit_row((name, value): &(String, u64), bounds: &Bounds) -> Wish {
     match bounds.get(&setting) {
         None => Wish::new(name, &asked, Standing::Unclear),
         Some(bound) if *value <= bound => Wish::new(name, &asked, Standing::Granted),
-        Some(_) => Wish::lacking(name, &asked, format!("{setting} = {value}")),
+        Some(_) => Wish::lacking(name, &asked, &format!("{setting} = {value}")),
     }
 }
 

@@ -253,7 +253,7 @@ fn fault(error: &wasmtime::Error, guest: &Guest, bounds: &Bounds) -> Fault {
 /// The innermost functions with a name, without the machinery of a panic.
 fn named(error: &wasmtime::Error) -> String {
     let frames = backtrace::frames(error).into_iter();
-    let named = frames.filter(|frame| !frame.is_machinery() && !frame.function.is_empty());
-    let names: Vec<_> = named.map(|frame| frame.function).take(FRAMES_MAX).collect();
+    let told = frames.filter(|frame| !frame.is_machinery() && !frame.function.is_empty());
+    let names: Vec<_> = told.map(|frame| frame.function).take(FRAMES_MAX).collect();
     names.join(" < ")
 }

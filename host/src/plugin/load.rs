@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use super::asked::Wish;
+use super::asked::{self, Wish};
 use super::bindings::watcher::WatcherPre;
 use super::bindings::worker::WorkerPre;
 use super::cache::{Cache, hex};
@@ -87,18 +87,18 @@ pub async fn load_file(
 /// Loads every `*.wasm` of a directory. Compiles what the cache does not know, which takes its time.
 pub async fn load(engine: &Engine, dir: &Path, settings: &PluginSettings) -> Loaded {
     let loader = Loader::new(engine, dir, settings);
-    let mut loaded = Loaded { loader: Some(loader.clone()), ..Loaded::default() };
-    loaded.marks = match loader.look() {
+    let mut all = Loaded { loader: Some(loader.clone()), ..Loaded::default() };
+    all.marks = match loader.look() {
         Ok(marks) => marks,
         Err(why) => {
             let reason = format!("cannot read plugin directory: {why}");
-            loaded.faults.push(PluginFault { file: dir.to_owned(), reason });
-            return loaded;
+            all.faults.push(PluginFault { file: dir.to_owned(), reason });
+            return all;
         }
     };
     for name in &settings.named() {
         let is_it = |file: &PathBuf| file.file_stem().is_some_and(|stem| stem == name.as_str());
-        if !loaded.marks.keys().any(is_it) {
+        if !all.marks.keys().any(is_it) {
             tracing::warn!(
                 "[plugins.{name}] in stokehold.toml: no {name}.wasm in {}",
                 dir.display()
@@ -106,17 +106,17 @@ pub async fn load(engine: &Engine, dir: &Path, settings: &PluginSettings) -> Loa
         }
     }
     // Compiled code is read and mapped side by side; claimed in order, so that of two the first by name stays.
-    let files: Vec<PathBuf> = loaded.marks.keys().cloned().collect();
+    let files: Vec<PathBuf> = all.marks.keys().cloned().collect();
     let each = files.iter().map(|file| loader.load(file));
     for (file, found) in files.iter().zip(futures_util::future::join_all(each).await) {
-        if let Err(reason) = found.and_then(|found| loaded.claim(found)) {
+        if let Err(reason) = found.and_then(|found| all.claim(found)) {
             let reason = line(&reason, REASON_BYTES_MAX);
-            loaded.faults.push(PluginFault { file: file.clone(), reason });
+            all.faults.push(PluginFault { file: file.clone(), reason });
         }
     }
     // Last, so that what was just used is seen as used.
     loader.prune();
-    loaded
+    all
 }
 
 impl Found {

@@ -171,7 +171,7 @@ fn faults_of_the_former_version_do_not_take_the_canary_out() {
     let rules = Rules { canary_percent: 1, canary_calls_min: 100, ..RULES };
     let mut rollout = Rollout::default();
     rollout.replace(&rules, "two");
-    let former = (0..).map(|n: u32| n.to_string()).find(|job| weight("two", job) % 100 >= 1);
+    let former = (0..10_000).map(|n: u32| n.to_string()).find(|job| weight("two", job) % 100 >= 1);
     let former = former.unwrap();
     assert_eq!(call(&mut rollout, &rules, &former, Ended::Faulted, 0), Turn::None);
     assert_eq!(rollout.on_trial(), Some(0));

@@ -61,7 +61,7 @@ fn exchange(json: Json) -> Result<Exchange, Flaw> {
     Ok(exchange)
 }
 
-fn upper(text: String) -> String {
+fn upper(text: &str) -> String {
     text.to_ascii_uppercase()
 }
 

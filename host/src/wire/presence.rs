@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::content::bytes;
 use super::document::{self, Flaw};
 use crate::domain::{
-    Handler, HandlerName, Json, PluginFault, PluginKind, PluginStatus, Presence, ProberKinds,
-    Stage, UpdateStyle,
+    Handler, HandlerName, Json, PluginFault, PluginKind, PluginStatus, PluginWish, Presence,
+    ProberKinds, Stage, UpdateStyle,
 };
 
 const MODIFY: &str = "modify";

@@ -153,7 +153,7 @@ fn as_json(checkup: &Checkup, said: &Inspection) -> Json {
     });
     json!({
         "about": about,
-        "kind": said.kind.map(|kind| kind.word()),
+        "kind": said.kind.map(Kind::word),
         "contract": said.contract,
         "languages": said.languages,
         "tools": said.tools,

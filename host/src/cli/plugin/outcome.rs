@@ -78,7 +78,7 @@ fn print(
                 }
                 call
             });
-            whole(found, "calls", calls.collect(), unused)
+            whole(found, "calls", &calls.collect(), unused)
         }
         Form::Text => {
             let calls = scenes.iter().zip(before).enumerate().map(|(nth, (scene, before))| {
@@ -106,7 +106,7 @@ pub(in crate::cli) fn probe(
     unused: &[String],
 ) -> Result<Answer> {
     let text = match form {
-        Form::Json => whole(found, "probe", probe_json(probe), unused),
+        Form::Json => whole(found, "probe", &probe_json(probe), unused),
         Form::Text => probe_text(probe) + &left_over(unused),
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
@@ -117,7 +117,7 @@ fn answer(is_well: bool) -> Answer {
     if is_well { Answer::Yes } else { Answer::No }
 }
 
-fn whole(found: &Found, what: &str, said: Json, unused: &[String]) -> String {
+fn whole(found: &Found, what: &str, said: &Json, unused: &[String]) -> String {
     let (name, digest) = match found {
         Found::Worker(worker) => (worker.name(), worker.digest()),
         Found::Prober(prober) => (prober.name(), prober.digest()),

@@ -114,7 +114,7 @@ pub(super) async fn run(args: Args) -> Result<Answer> {
     };
     let mut settings = load::all(&args.settings.0)?;
     // What the guest itself says is printed with the call.
-    settings.log = "warn,stokehold::plugin::import::log=off".to_owned();
+    "warn,stokehold::plugin::import::log=off".clone_into(&mut settings.log);
     logging::begin(&settings)?;
     let bounds = Bounds {
         calls_max: if args.until_done { args.rounds_max.max(1) } else { 1 },

@@ -20,8 +20,11 @@ impl Tools {
     ) -> Result<(), String> {
         let Some(outlet) = &self.outlet else { return Ok(()) };
         let counts = match &answer.outcome {
-            Ok(Verdict::Completed | Verdict::Pending { .. }) => true,
-            Ok(Verdict::Failed(Failure::Fatal(_))) => true,
+            Ok(
+                Verdict::Completed
+                | Verdict::Pending { .. }
+                | Verdict::Failed(Failure::Fatal(_)),
+            ) => true,
             Ok(Verdict::Failed(Failure::Retry(_))) | Err(_) => false,
         };
         if !counts || answer.report.monitor.is_empty() {

@@ -175,7 +175,9 @@ impl Sender {
         };
         let request = request.map(|body| tap(Side::Request, body));
         let response = self.answer(request, reach).await.inspect_err(|why| {
-            watch.iter().for_each(|watch| watch.failed(why));
+            if let Some(watch) = &watch {
+                watch.failed(why);
+            }
         })?;
         let response = response.map(|body| {
             let (body, pause) = (Received(body), self.options.between_bytes_timeout);
@@ -183,7 +185,9 @@ impl Sender {
             let over = too_much_received;
             tap(Side::Answer, Bounded { body, left, over, pause, wait: None }.boxed_unsync())
         });
-        watch.iter().for_each(|watch| watch.answered(&response));
+        if let Some(watch) = &watch {
+            watch.answered(&response);
+        }
         Ok(response)
     }
 
