@@ -6,7 +6,7 @@ use stokehold::store::embedded::Role;
 use stokehold_tests::example::put_templates;
 use stokehold_tests::kafka::Broker;
 use stokehold_tests::world::{Setup, World};
-use stokehold_tests::{paths, service};
+use stokehold_tests::{paths, process};
 
 use super::{NETWORK, put_network};
 
@@ -58,10 +58,10 @@ async fn what_is_registered_and_what_no_more_is_told_before_the_state_says_so() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_whose_registration_cannot_be_told_is_tried_again_and_says_why() -> Result<()> {
-    if service::program(stokehold_tests::kafka::VARIABLE, "kafka")?.is_none() {
+    if process::program(stokehold_tests::kafka::VARIABLE, "kafka")?.is_none() {
         return Ok(());
     }
-    let port = service::free_port()?;
+    let port = process::free_port()?;
     let mut world = world(format!("127.0.0.1:{port}")).await?;
     put_network(&world, 1, false).await?;
     let trouble = world

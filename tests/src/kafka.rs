@@ -9,7 +9,7 @@ use rskafka::client::partition::{OffsetAt, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder};
 use serde_json::Value as Json;
 
-use crate::service::{Process, free_port, program};
+use crate::process::{Process, free_port, program};
 
 /// Names the program.
 pub const VARIABLE: &str = "STOKEHOLD_KAFKA";

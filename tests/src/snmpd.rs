@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::service::{Process, free_port, program};
+use crate::process::{Process, free_port, program};
 
 /// Names the program.
 pub const VARIABLE: &str = "STOKEHOLD_SNMPD";

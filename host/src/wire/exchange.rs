@@ -44,7 +44,9 @@ fn exchange(json: Json) -> Result<Exchange, Flaw> {
     let status = document.may("status", status)?;
     let error = document.may("error", error)?;
     let exchange = Exchange {
-        method: document.may("method", document::text)?.map_or_else(|| "GET".into(), upper),
+        method: document
+            .may("method", document::text)?
+            .map_or_else(|| "GET".to_owned(), |method| method.to_ascii_uppercase()),
         url: document.need("url", document::text)?,
         request: document.may("request", message)?.unwrap_or_default(),
         answer: parts(&mut document)?,
@@ -59,10 +61,6 @@ fn exchange(json: Json) -> Result<Exchange, Flaw> {
     };
     nothing_else(document, KEYS)?;
     Ok(exchange)
-}
-
-fn upper(text: &str) -> String {
-    text.to_ascii_uppercase()
 }
 
 fn status(json: Json) -> Result<u16, Flaw> {

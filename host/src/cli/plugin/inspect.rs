@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::{Answer, shown};
 use crate::cli::plain::plain;
 use crate::plugin::{
-    self, About, Checkup, Engine, EngineSettings, Import, Inspection, Offer, Severity,
+    self, About, Checkup, Engine, EngineSettings, Import, Inspection, Kind, Offer, Severity,
 };
 
 #[derive(clap::Args)]
