@@ -40,11 +40,10 @@ impl Prober for NovaProber {
         let told = response.json();
         let status = told.as_ref().and_then(|told| told.get("server")?.get("status")?.as_str());
         let status = match (response.status, status) {
-            (404, _) => "DOWN",
             (200, Some("ACTIVE")) => "UP",
             // Nova has given up on it.
             (200, Some("ERROR")) => "FAIL",
-            (200, Some(_)) => "DOWN",
+            (404, _) | (200, Some(_)) => "DOWN",
             (200, None) => {
                 return Err(Failure::Retry(failed("its answer has no status".to_owned())));
             }

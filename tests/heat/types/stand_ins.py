@@ -1,7 +1,7 @@
 """Resource types of vendors, as far as the templates of the tests use them.
 
 They take any value for any property, keep nothing but what Heat keeps, and show a property as the attribute of the
-same name. What becomes of one can be told by its name:
+same name, `SHOWN` aside. What becomes of one can be told by its name:
 
     fail        it is refused by its backend, with these words
     slow-N      it takes N seconds
@@ -41,6 +41,9 @@ KNOWN = {
         'allocation_pools default_gateway dns_nameservers dns_server_address enable_dhcp gateway_is_vrouter '
         'host_routes ip_prefix ipam name network_id ntp_servers', ''),
 }
+
+# Of these types not every property is an attribute, too: `get_attr` without a name shows them all.
+SHOWN = {'OS::Contrail::VirtualNetwork': 'fq_name name route_targets'}
 
 
 class StandIn(resource.Resource):
@@ -101,8 +104,9 @@ def resource_mapping():
     found = {}
     for name, (known, more) in KNOWN.items():
         known, more = known.split(), more.split()
+        shown = SHOWN[name].split() if name in SHOWN else known + more
         found[name] = type(name.replace('::', ''), (StandIn,), {
             'properties_schema': {key: properties.Schema(any_value, update_allowed=True) for key in known},
-            'attributes_schema': {key: attributes.Schema(f'{key} of a stand-in') for key in known + more},
+            'attributes_schema': {key: attributes.Schema(f'{key} of a stand-in') for key in shown},
         })
     return found

@@ -21,9 +21,7 @@ impl Tools {
         let Some(outlet) = &self.outlet else { return Ok(()) };
         let counts = match &answer.outcome {
             Ok(
-                Verdict::Completed
-                | Verdict::Pending { .. }
-                | Verdict::Failed(Failure::Fatal(_)),
+                Verdict::Completed | Verdict::Pending { .. } | Verdict::Failed(Failure::Fatal(_)),
             ) => true,
             Ok(Verdict::Failed(Failure::Retry(_))) | Err(_) => false,
         };

@@ -113,7 +113,7 @@ fn nonsense_says_nothing_about_the_device() {
     for odd in [Odd::Noise, Odd::CutShort] {
         match failure(&switch(), StandIn::new().odd(odd)) {
             Failure::Retry(why) => assert!(why.starts_with(words), "{why}"),
-            other => panic!("{other:?}"),
+            other @ Failure::Fatal(_) => panic!("{other:?}"),
         }
     }
     let agent = StandIn::new().interface(1, "ae0", "", 1).odd(Odd::Circles);
