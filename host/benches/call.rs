@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a measurement")]
 
 #[path = "../../tests/src/guests.rs"]
+#[allow(dead_code, reason = "the tests have more of it")]
 mod guests;
 mod measure;
 

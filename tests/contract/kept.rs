@@ -64,7 +64,8 @@ fn what_is_kept_is_what_was_kept() {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if name != "SHA256SUMS" {
                 let digest = Sha256::digest(std::fs::read(&path).unwrap());
-                let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                let hex =
+                    digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
                 present.push(format!("{hex}  {name}"));
             }
         }

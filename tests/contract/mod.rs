@@ -54,7 +54,7 @@ async fn load_all(
 /// A call for version 3 of the port `p1`, at its third try.
 fn call(handler: &str, action: Action, params: Vec<Param>, known: Known) -> Call {
     let job = Job {
-        id: JobId::new(&format!("create:{handler}:port:p1:3:abcde")),
+        id: JobId::new(format!("create:{handler}:port:p1:3:abcde")),
         action,
         handler: HandlerName::new(handler),
         target: ResourceRef::new("port", "p1"),

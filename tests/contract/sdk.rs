@@ -1,5 +1,6 @@
 //! What the SDK's package holds.
 
+use std::path::Path;
 use std::process::Command;
 
 use stokehold_tests::paths;
@@ -41,7 +42,9 @@ fn a_package_of_the_sdk_holds_all_it_is_built_from() {
     let contract = files(&paths::root().join("wit/worker@0.1.0"));
     let contract = contract.keys().map(|name| format!("wit/{name}"));
     let sources = files(&paths::root().join("plugins/sdk/src"));
-    let sources = sources.keys().filter(|name| !name.ends_with(".py"));
+    let sources = sources
+        .keys()
+        .filter(|name| Path::new(name).extension().is_none_or(|ending| ending != "py"));
     let beside = ["README.md", "LICENSE", "Cargo.toml"].map(str::to_owned);
     for wanted in contract.chain(sources.map(|name| format!("src/{name}"))).chain(beside) {
         assert!(listed.contains(&wanted), "the package lacks {wanted}");

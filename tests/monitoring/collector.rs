@@ -17,7 +17,7 @@ use crate::sandbox::component::Wat;
 /// Ports to be watched; each with one target.
 const PORTS: usize = 3_000;
 /// How long they may take on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Writes of one transaction.
 const WRITES: usize = 100;
 

@@ -140,7 +140,11 @@ impl RealKeystone {
         let body = json!({"project": {"name": name, "domain_id": "default"}});
         let project = self.made("project", "/projects", &body).await?;
         let roles = self.admin.get("/roles?name=member").await?;
-        let role = roles.body["roles"][0]["id"].as_str().context("there are no members")?;
+        let role = roles
+            .body
+            .pointer("/roles/0/id")
+            .and_then(Json::as_str)
+            .context("there are no members")?;
         let path = format!("/projects/{project}/users/{}/roles/{role}", member.id);
         told(&self.admin.send("PUT", &path, None).await?)?;
         Ok(project)
@@ -184,7 +188,12 @@ impl RealKeystone {
         let reply = own.send("POST", &path, Some(&body)).await?;
         told(&reply)?;
         let text = |field: &str| {
-            reply.body["application_credential"][field].as_str().unwrap_or_default().to_owned()
+            reply
+                .body
+                .pointer(&format!("/application_credential/{field}"))
+                .and_then(Json::as_str)
+                .unwrap_or_default()
+                .to_owned()
         };
         Ok((text("id"), text("secret")))
     }
@@ -192,7 +201,7 @@ impl RealKeystone {
     async fn made(&self, what: &str, path: &str, body: &Json) -> Result<String> {
         let reply = self.admin.send("POST", path, Some(body)).await?;
         told(&reply)?;
-        let id = reply.body[what]["id"].as_str();
+        let id = reply.body.pointer(&format!("/{what}/id")).and_then(Json::as_str);
         id.map(str::to_owned).with_context(|| format!("no id: {reply:?}"))
     }
 }

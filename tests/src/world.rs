@@ -1,7 +1,7 @@
 //! A world for the whole host: a store of its own, a simulated Heat, and hosts that come and go.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 

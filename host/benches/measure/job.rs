@@ -2,6 +2,7 @@
 //! has. It packs about as well as real jobs of this size do (3 to 3.5 times smaller).
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -22,7 +23,11 @@ fn id(job: &str, field: &str) -> String {
 }
 
 fn word(job: &str, field: &str) -> String {
-    digest(job, field).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    digest(job, field).iter().take(6).fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn address(job: &str, field: &str) -> String {
