@@ -116,7 +116,7 @@ fn schemas() -> Result<Vec<u8>> {
     let text = json!({"type": "string"});
     all.push(json!({
         "id": "act", "plural": "acts", "prefix": "/v2.0/acts",
-        "metadata": {"templates": {"acts": "Cguest_acts"}},
+        "metadata": {"templates": {"guest_acts": "Cacts"}},
         "schema": {"properties": {"id": text, "act": text, "say": text, "n": {"type": "number"}}},
     }));
     Ok(serde_json::to_vec(&schemas)?)

@@ -110,7 +110,10 @@ async fn a_registered_device_and_its_port_are_told_as_the_agent_tells_them() -> 
     let Some(mut agent) = Agent::start(HERE, None, "")? else { return Ok(()) };
     let port = agent.port();
     let mut world = world(port, port)?;
-    let target = |name: &str, of: Subject| json!({"name": name, "type": of.kind, "properties": of.properties, "interval_ms": 200});
+    let target = |name: &str, of: Subject| {
+        let Subject { kind, properties, .. } = of;
+        json!({"name": name, "type": kind, "properties": properties, "interval_ms": 200})
+    };
     let targets = [
         target("device", device("inside")),
         target("lo", interface("lo")),

@@ -159,7 +159,8 @@ fn launch(
     Ok(RealHeat { url, own: Some(Own { process, scratch, venv, options }) })
 }
 
-/// Starts a program that says `ready <url>` when it is, and ends when its standard input does. Also what it said before.
+/// Starts a program that says `ready <url>` when it is, and ends when its standard input does. Also what it said
+/// before.
 ///
 /// # Errors
 /// It ends before, with the end of what it said.

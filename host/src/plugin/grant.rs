@@ -270,6 +270,11 @@ pub(crate) struct Grants {
 }
 
 impl Grants {
+    /// Whether it may send requests at all: to hosts, or to services that are found at Keystone.
+    pub(crate) fn has_http(&self) -> bool {
+        !self.http.is_empty() || self.keystone.is_some()
+    }
+
     /// # Errors
     /// The first unreadable grant, with how to write it.
     pub(crate) fn read(granted: &PluginGrants) -> Result<Self, String> {

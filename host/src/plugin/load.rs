@@ -320,7 +320,7 @@ fn check_world(component: &Component, plugin: &Plugin) -> Result<Kind, String> {
     };
     let stem = &*plugin.name;
     let plain = |name: &String| name.split('@').next().unwrap_or_default().to_owned();
-    if let Some(name) = ungranted("wasi:http/").filter(|_| plugin.grants.http.is_empty()) {
+    if let Some(name) = ungranted("wasi:http/").filter(|_| !plugin.grants.has_http()) {
         return Err(format!(
             "imports {}, which it was not granted: set `http = [\"host:port\"]` under \
              [plugins.{stem}] in stokehold.toml, or --grant-http {stem}=HOST:PORT",

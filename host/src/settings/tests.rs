@@ -24,7 +24,7 @@ fn other_than_default(row: &Row, nth: u64) -> String {
     match (row.name, row.form) {
         ("log_format", _) => if nth == 1 { "human" } else { "json" }.to_owned(),
         ("monitor_out", _) => format!("kafka://kafka{nth}:9092"),
-        ("backoff_ms_max" | "instances_max", _) => (9000 + nth).to_string(),
+        ("backoff_ms_max" | "breaker_ms_max" | "instances_max", _) => (9000 + nth).to_string(),
         (_, Form::Number(least, _)) => (least + nth).to_string(),
         (_, Form::Text | Form::Secret) => format!("./other{nth}"),
     }

@@ -1,6 +1,7 @@
 //! A running host: `{"version", "node", "pid", "started_ms", "handlers": [{"name", "update", "after"}],
 //! "probers": [{"name", "kinds"}], "plugins": [{"name", "file", "kind", "digest", "since_ms", "from_cache", "stage",
-//! "former", "paused_until_ms", "refused", "wishes": [{"asked", "standing", "line"}]}], "faults": [{"file", "reason"}]}`.
+//! "former", "paused_until_ms", "refused", "wishes": [{"asked", "standing", "line"}]}],
+//! "faults": [{"file", "reason"}]}`.
 //!
 //! Hosts of other versions may tell more or less: only the names are needed.
 

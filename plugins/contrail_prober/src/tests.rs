@@ -79,8 +79,8 @@ fn what_cannot_be_asked_is_final() {
     };
     let named = json!({"fq_name": "a"});
     let words = "setting analytics_url of contrail_prober is missing (--config \
-                 contrail_prober.analytics_url=… or config under [plugins.contrail_prober]): it is the \
-                 address of Contrail's analytics, as in http://127.0.0.1:8081";
+                 contrail_prober.analytics_url=… or config under [plugins.contrail_prober]): it is \
+                 the address of Contrail's analytics, as in http://127.0.0.1:8081";
     check(&ScriptedHost::new(), "virtual_network", named.clone(), words);
     let words = "setting analytics_url of contrail_prober holds an @: it wants an address without user \
                  and password, as in http://127.0.0.1:8004";

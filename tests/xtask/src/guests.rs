@@ -54,8 +54,16 @@ fn build_one(workspace: &Workspace, guest: &Member) -> Result<()> {
     ]))?;
     let file = format!("{}.wasm", guest.name.replace('-', "_"));
     let built = workspace.target.join(TARGET).join("guest").join(&file);
-    let folder = if guest.folder.starts_with("plugins") { "handlers" } else { "guests" };
-    put(&built, &workspace.target.join(folder), &file)
+    put(&built, &workspace.target.join(place(guest)), &file)
+}
+
+/// Plugins that are of no use, and a fault in every list, to who has nothing for them to ask.
+const OPTIONAL: [&str; 1] = ["plugins/nova_prober"];
+
+/// Shipped plugins are there to be used; what else there is waits to be copied.
+fn place(guest: &Member) -> &'static str {
+    let is_optional = OPTIONAL.iter().any(|folder| guest.folder == Path::new(folder));
+    if guest.folder.starts_with("plugins") && !is_optional { "handlers" } else { "guests" }
 }
 
 /// Puts a file in its place in one step, so that a running host never sees half of it; the same

@@ -158,7 +158,8 @@ const SERVICES: [Service; 5] = [
     },
 ];
 
-/// The program that the tests use: the environment's, one that is there, or – where nothing may be left out – a new one.
+/// The program that the tests use: the environment's, one that is there, or – where nothing may be left out – a
+/// new one.
 fn real(found: &mut Vec<(&'static str, PathBuf)>, service: &Service) -> Result<String> {
     if std::env::var_os(service.variable).is_some() {
         return Ok("as the environment says".to_owned());

@@ -236,7 +236,7 @@ pub(crate) fn for_watchers(plugin: &Plugin) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(plugin.engine.wasmtime());
     let l = &mut linker;
     wasi(l)?;
-    if !plugin.grants.http.is_empty() {
+    if plugin.grants.has_http() {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(l)?;
     }
     types::add_to_linker::<_, HasSelf<Guest>>(l, |guest| guest)?;

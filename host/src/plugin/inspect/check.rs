@@ -164,8 +164,8 @@ async fn describe(
         }
     };
     let mut imports = checkup.inspection.iter().flat_map(|inspection| &inspection.imports);
-    let lacks_http =
-        granted.http.is_empty() && imports.any(|import| import.offer == Offer::Grant("http"));
+    let has_http = !granted.http.is_empty() || granted.keystone.is_some();
+    let lacks_http = !has_http && imports.any(|import| import.offer == Offer::Grant("http"));
     let bounds = all.bounds.with(&granted.bounds);
     let enough = all.for_one(stem, |own| {
         if lacks_http {

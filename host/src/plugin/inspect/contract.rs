@@ -23,7 +23,7 @@ const DEPENDENCIES: [(&str, &str); 7] = texts!(
 );
 
 /// The package of the contract itself, in files.
-const CONTRACT: [(&str, &str); 10] = texts!(
+const CONTRACT: [(&str, &str); 11] = texts!(
     "config.wit",
     "handler.wit",
     "log.wit",
@@ -32,6 +32,7 @@ const CONTRACT: [(&str, &str); 10] = texts!(
     "prober.wit",
     "stack-output.wit",
     "state.wit",
+    "trial.wit",
     "types.wit",
     "worlds.wit"
 );
