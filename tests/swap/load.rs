@@ -23,7 +23,8 @@ const EACH: Duration = Duration::from_millis(20);
 /// A field that `heat_worker` reports with each answer of its own, by the name that stands in its data. Another
 /// name of the same length makes another version of it, which is told from the others by what it reports.
 const FIELD: &[u8] = b"heat_outputs";
-/// How long a new version may take to be seen: above what it takes, as other tests run beside. What it takes is printed.
+/// How long a new version may take to be seen: far above what it takes, as other tests run beside. What it takes is
+/// printed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const TEMPLATE: &str = "\

@@ -134,6 +134,22 @@ impl Grant {
     pub fn http_of(key: &str) -> Self {
         Self { kind: "http".to_owned(), value: format!("config:{key}") }
     }
+
+    /// Asks for datagrams to an address and a port: `10.0.0.0/8:161`.
+    pub fn udp(address: &str) -> Self {
+        Self { kind: "udp".to_owned(), value: address.to_owned() }
+    }
+
+    /// Asks for connections to an address and a port: `10.0.0.0/8:22`.
+    pub fn tcp(address: &str) -> Self {
+        Self { kind: "tcp".to_owned(), value: address.to_owned() }
+    }
+
+    /// Asks for a secret that the host puts into requests, by the name that stands in
+    /// `{{secret:NAME}}`.
+    pub fn secret(name: &str) -> Self {
+        Self { kind: "secret".to_owned(), value: name.to_owned() }
+    }
 }
 
 /// What a handler says of itself when it is loaded.

@@ -33,7 +33,6 @@ pub struct SnmpProber;
 
 impl Prober for SnmpProber {
     fn describe() -> Probing {
-        let grant = |kind: &str, value: &str| Grant { kind: kind.into(), value: value.into() };
         Probing {
             name: "snmp_prober".to_owned(),
             kinds: PORTS.iter().chain(&DEVICES).map(|kind| (*kind).to_owned()).collect(),
@@ -43,7 +42,7 @@ impl Prober for SnmpProber {
                 Grant::config(TIMEOUT_MS),
                 Grant::config(TRIES),
                 // Which agents there are only the operator knows.
-                grant("udp", "*:161"),
+                Grant::udp("*:161"),
             ],
         }
     }
