@@ -12,6 +12,7 @@ use super::kept::versions;
 /// What the program printed and its exit code.
 fn check(files: &[&Path], old: &Path, more: &[&str]) -> (String, String, i32) {
     let mut command = Command::new(paths::program("stokehold").unwrap());
+    command.env("STOKEHOLD_CACHE", paths::cache().unwrap());
     command.args(["plugin", "check"]).args(files).arg("--against").arg(old).args(more);
     let output = command.output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();

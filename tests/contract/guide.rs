@@ -47,6 +47,7 @@ fn the_json_and_toml_of_the_guide_can_be_read() {
 #[test]
 fn a_job_of_the_dns_example_runs_without_a_server() {
     let output = Command::new(paths::program("stokehold").unwrap())
+        .env("STOKEHOLD_CACHE", paths::cache().unwrap())
         .args(["plugin", "run"])
         .arg(guests::build("dns_worker"))
         .arg("--job")
