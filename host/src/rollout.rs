@@ -139,6 +139,12 @@ impl Rollout {
         is_tried
     }
 
+    /// The former version takes over again before the new one has stood its trial: it needs none.
+    pub fn restore(&mut self) {
+        self.renew();
+        self.trial = None;
+    }
+
     /// Whether the former version still gets calls.
     pub fn shares(&self, rules: &Rules) -> bool {
         let below = |trial: &Trial| trial.good < rules.canary_calls_min;

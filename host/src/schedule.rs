@@ -121,11 +121,17 @@ impl Schedule {
             (Entry::Registration(of), Some(Content::Registration(_, registration))) => {
                 self.watch(&of, registration, revision, now_ms);
             }
-            (Entry::Registration(of), None) => self.forget(&of),
+            (Entry::Registration(of), None | Some(Content::Unreadable(_))) => self.forget(&of),
             (Entry::Monitoring(of), Some(Content::Monitoring { version, statuses })) => {
                 if self.shown.get(&of).is_none_or(|shown| shown.at < revision) {
                     self.shown.insert(of.clone(), Shown { version, statuses, at: revision });
                 }
+                self.news.insert(of);
+            }
+            (Entry::Monitoring(of), Some(Content::Unreadable(_))) => {
+                // Nothing that could be right: written anew as soon as there is something to write.
+                let (version, statuses) = (Version(0), BTreeMap::new());
+                self.shown.insert(of.clone(), Shown { version, statuses, at: revision });
                 self.news.insert(of);
             }
             (Entry::Monitoring(of), None) => {

@@ -88,7 +88,6 @@ impl Collector {
         for fact in update.facts {
             if let Some(Content::Unreadable(reason)) = &fact.content {
                 warn!("cannot read {}: {reason}", name_of(&fact.entry));
-                continue;
             }
             if let Entry::Registration(of) = &fact.entry {
                 registered.insert(of.clone());

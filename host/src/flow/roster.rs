@@ -193,7 +193,9 @@ impl Roster {
             let posts = self.posts();
             posts.by_name.iter().find(|(_, post)| knows(post)).map(|(name, _)| name.clone())?
         };
-        self.begin(&name, subject)
+        // A target is probed again and again: others go first each minute, or a canary might get none.
+        let minute = clock::now_ms() / 60_000;
+        self.begin(&name, &format!("{subject} {minute}"))
     }
 
     fn begin(self: &Arc<Self>, name: &str, subject: &str) -> Option<Shift> {
@@ -222,7 +224,10 @@ impl Roster {
         let turn = post.rollout.end(&self.rules, ticket, ended, clock::now_ms());
         post.perform(turn, &shift.name, &self.meters, fault);
         let digest = shift.plugin.digest();
-        let is_gone = fault.is_some() && post.rolled_back.as_deref() == Some(digest);
+        // Whatever is in service answers for its faults.
+        let is_gone = fault.is_some()
+            && post.rolled_back.as_deref() == Some(digest)
+            && post.present.plugin.digest() != digest;
         drop(posts);
         if turn != Turn::None {
             self.tell();

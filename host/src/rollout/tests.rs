@@ -176,3 +176,16 @@ fn faults_of_the_former_version_do_not_take_the_canary_out() {
     assert_eq!(call(&mut rollout, &rules, &former, Ended::Faulted, 0), Turn::None);
     assert_eq!(rollout.on_trial(), Some(0));
 }
+
+#[test]
+fn who_is_put_back_by_hand_is_on_no_trial_and_pays_for_no_fault_of_the_other() {
+    let mut rollout = Rollout::default();
+    rollout.replace(&RULES, "two");
+    let ticket = rollout.begin(&RULES, "a", 0).unwrap();
+    rollout.restore();
+    assert_eq!(rollout.on_trial(), None);
+    assert_eq!(rollout.end(&RULES, ticket, Ended::Faulted, 0), Turn::None, "it was of the other");
+    assert_eq!(call(&mut rollout, &RULES, "a", Ended::Faulted, 0), Turn::None);
+    let paused = call(&mut rollout, &RULES, "a", Ended::Faulted, 5);
+    assert_eq!(paused, Turn::Paused { until_ms: 105 }, "there is nothing to go back to");
+}

@@ -113,9 +113,10 @@ pub struct Limit {
 /// for what it cannot do without.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// `http` or `config`.
+    /// `http`, `udp`, `tcp`, `config` or `secret`.
     pub kind: String,
-    /// For `http` a host, with its port unless it is 80: `heat:8004`; for `config` the key.
+    /// For `http` a host, with its port unless it is 80: `heat:8004`; for `udp` and `tcp` an address
+    /// and a port; for `config` the key; for `secret` the name.
     pub value: String,
 }
 

@@ -48,6 +48,13 @@ impl Post {
             return;
         }
         info!(plugin = version.plugin.name(), digest, former, "plugin is swapped");
+        if self.former.as_ref().is_some_and(|before| before.plugin.digest() == new) {
+            // Put back by hand: it was trusted before, and is no way back from itself.
+            self.rollout.restore();
+            self.present = version;
+            self.former = None;
+            return;
+        }
         let is_trusted = self.rollout.on_trial().is_none();
         let is_kept = self.rollout.replace(rules, new);
         let before = std::mem::replace(&mut self.present, version);
@@ -71,7 +78,10 @@ impl Post {
         let why = fault.map(ToString::to_string).unwrap_or_default();
         match turn {
             Turn::None => {}
-            Turn::TakesAll => info!(plugin = name, digest, "new version gets all calls"),
+            Turn::TakesAll => {
+                info!(plugin = name, digest, "new version gets all calls");
+                meters.paused(name, false);
+            }
             Turn::Trusted => {
                 info!(plugin = name, digest, "new version has stood its trial");
                 self.former = None;
@@ -79,6 +89,7 @@ impl Post {
             }
             Turn::RolledBack => {
                 meters.rolled_back(name);
+                meters.paused(name, false);
                 let gone = self.present.plugin.digest().to_owned();
                 if let Some(former) = self.former.take() {
                     self.present = Version { since_ms: clock::now_ms(), ..former };

@@ -21,7 +21,7 @@ use percent_encoding::percent_decode_str;
 
 use self::exchange::Token;
 use self::kept::Kept;
-use super::inject::{Injection, Next, Note, Outgoing, Withheld};
+use super::inject::{Injection, Next, Note, Outgoing, Refused, Withheld};
 use crate::http_client::{HttpClient, Limits, Reach};
 
 /// What the names of services end with.
@@ -269,6 +269,11 @@ impl Tokens {
 impl Injection for Tokens {
     async fn prepare(&self, outgoing: &mut Outgoing) -> Result<(), Withheld> {
         let Some(asked) = self.asked(outgoing) else { return Ok(()) };
+        // The one method whose answer is the request itself, token and all.
+        if outgoing.parts.method == Method::TRACE {
+            let why = format!("sent TRACE to {}, a service with a login", asked.service);
+            return Err(Refused { why, remedy: None }.into());
+        }
         let token = self.token(&asked.project).await?;
         let endpoint = token.endpoints.get(asked.service);
         let endpoint = endpoint.ok_or_else(|| self.no_endpoint(asked.service, &token))?;

@@ -185,3 +185,16 @@ fn secrets_are_not_shown_for_debugging() {
     let shown = format!("{:?}", granted());
     assert!(shown.contains("heat") && !shown.contains(PASSWORD), "{shown}");
 }
+
+#[tokio::test]
+async fn a_request_that_is_answered_with_itself_gets_no_token() {
+    let tokens = Tokens::new(granted(), None).unwrap();
+    let uri = "http://orchestration.openstack/p1/stacks";
+    let request = Request::builder().method(Method::TRACE).uri(uri).body(()).unwrap();
+    let parts = request.into_parts().0;
+    let mut outgoing = Outgoing { parts, reach: Reach::Afar, sent: 0 };
+    let why = tokens.prepare(&mut outgoing).await;
+    let words = "sent TRACE to orchestration, a service with a login".to_owned();
+    assert_eq!(why, Err(Withheld::Refused(Refused { why: words, remedy: None })));
+    assert!(outgoing.parts.headers.is_empty());
+}

@@ -137,3 +137,17 @@ fn what_was_removed_while_it_was_written_is_taken_for_removed() {
     let (tell, _) = tells(&mut schedule).pop().unwrap();
     assert_eq!(guards(&tell.transaction)[1], Guard::Absent(Entry::Monitoring(of(1))));
 }
+
+#[test]
+fn what_cannot_be_read_is_written_anew_and_not_tried_for_ever() {
+    let mut schedule = with(&[("switch", "switch")]);
+    let monitoring = Entry::Monitoring(of(1));
+    let unreadable = Some(Content::Unreadable("it is no JSON".to_owned()));
+    let found = registered(&of(1), &[], 3, 7);
+    schedule.learn(Fact { entry: monitoring.clone(), content: unreadable, ..found }, 0);
+    schedule.reach(Revision(7));
+    answer(&mut schedule, Ok("UP"));
+    let (tell, text) = tells(&mut schedule).pop().unwrap();
+    assert_eq!(text, "switch=UP");
+    assert_eq!(guards(&tell.transaction)[1], Guard::Unchanged(monitoring, Revision(7)));
+}
