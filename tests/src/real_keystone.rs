@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Child, Command};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use heat_simulator::{Client, Reply};
@@ -173,6 +174,12 @@ impl RealKeystone {
             let body = json!({"user": {"enabled": enabled}});
             let path = format!("/users/{}", user.id);
             told(&self.admin.send("PATCH", &path, Some(&body)).await?)?;
+        }
+        // Keystone counts tokens in whole seconds: what it gives within this one is taken back as well.
+        let second = || SystemTime::now().duration_since(UNIX_EPOCH).map(|it| it.as_secs());
+        let this = second()?;
+        while second()? == this {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
     }

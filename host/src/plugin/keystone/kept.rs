@@ -40,6 +40,11 @@ impl Kept {
         }
     }
 
+    /// Keeps trouble on the way for those who asked before it ended.
+    pub(super) fn fail(&mut self, why: String, ended_ms: u64) {
+        self.refusal = Some((why, ended_ms));
+    }
+
     /// Forgets this token; a newer one stays.
     pub(super) fn forget(&mut self, refused: &HeaderValue) {
         if self.token.as_ref().is_some_and(|(token, _)| token.header == refused) {

@@ -212,7 +212,14 @@ impl Tokens {
         if let Some(why) = kept.refusal(now_ms) {
             return Err(failed(why));
         }
-        let answer = self.ask(project).await.map_err(|why| failed(&why))?;
+        let answer = match self.ask(project).await {
+            Ok(answer) => answer,
+            Err(why) => {
+                // Who has waited for this need not wait for the same again: a call has only so much time.
+                kept.fail(why.clone(), self::now_ms());
+                return Err(failed(&why));
+            }
+        };
         kept.keep(answer, now_ms, PAUSE_MS);
         if let Some(why) = kept.refusal(now_ms) {
             return Err(failed(why));

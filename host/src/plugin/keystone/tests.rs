@@ -186,6 +186,14 @@ fn secrets_are_not_shown_for_debugging() {
     assert!(shown.contains("heat") && !shown.contains(PASSWORD), "{shown}");
 }
 
+#[test]
+fn who_waited_for_an_answer_that_did_not_come_takes_that_for_one() {
+    let mut kept = Kept::default();
+    kept.fail("no answer within 1000 ms (timeout_ms)".to_owned(), 1500);
+    assert_eq!(kept.refusal(600), Some("no answer within 1000 ms (timeout_ms)"));
+    assert_eq!(kept.refusal(1500), None, "who comes afterwards asks");
+}
+
 #[tokio::test]
 async fn a_request_that_is_answered_with_itself_gets_no_token() {
     let tokens = Tokens::new(granted(), None).unwrap();
