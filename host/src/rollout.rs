@@ -26,6 +26,13 @@ pub struct Rules {
     pub breaker_ms_max: u64,
 }
 
+impl Rules {
+    /// Whether the version before a new one may be needed again.
+    pub fn keeps_former(&self) -> bool {
+        self.rollback_calls > 0 || shares(self)
+    }
+}
+
 impl Default for Rules {
     fn default() -> Self {
         Self {
@@ -134,7 +141,7 @@ impl Rollout {
     /// version is the remedy. Answers whether the former one has to be kept.
     pub fn replace(&mut self, rules: &Rules, digest: &str) -> bool {
         self.renew();
-        let is_tried = rules.rollback_calls > 0 || shares(rules);
+        let is_tried = rules.keeps_former();
         self.trial = is_tried.then(|| Trial { salt: digest.to_owned(), good: 0 });
         is_tried
     }

@@ -14,6 +14,7 @@ pub(crate) mod component;
 mod kept;
 mod limits;
 mod network;
+mod regrant;
 mod rules;
 mod secrets;
 mod sockets;

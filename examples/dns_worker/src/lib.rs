@@ -5,8 +5,8 @@ mod settings;
 
 use serde::{Deserialize, Serialize};
 use stokehold_sdk::{
-    Description, Failure, Grant, Host, Job, Json, Level, Next, Request, Response, Verdict, Worker,
-    export_worker, json, path_segment, read_checkpoint,
+    Description, Failure, Grant, Host, Job, Json, Level, Next, Outside, Request, Response, Trial,
+    Verdict, Worker, export_trial, export_worker, json, path_segment, read_checkpoint,
 };
 
 use settings::Settings;
@@ -136,7 +136,15 @@ fn address() -> String {
     "A".to_owned()
 }
 
+/// A new version, or new settings, come into service only when they can be read.
+impl Trial for DnsWorker {
+    fn attempt(host: &dyn Outside) -> Result<(), Failure> {
+        settings::read(host).map(drop)
+    }
+}
+
 export_worker!(DnsWorker);
+export_trial!(DnsWorker);
 
 #[cfg(test)]
 mod tests;

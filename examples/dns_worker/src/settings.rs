@@ -1,6 +1,6 @@
 //! What the operator tells the handler.
 
-use stokehold_sdk::{Failure, Host, Outside, base_url};
+use stokehold_sdk::{Failure, Outside, base_url};
 
 /// The address of the server, without `/records`.
 pub const URL: &str = "dns_url";
@@ -26,9 +26,8 @@ pub struct Settings {
 }
 
 /// Reads them; what is wrong is final and says how to set it.
-pub fn read(host: &dyn Host) -> Result<Settings, Failure> {
-    let outside: &dyn Outside = host;
-    let set = outside.settings(&[URL, POLL, WAIT]);
+pub fn read(host: &dyn Outside) -> Result<Settings, Failure> {
+    let set = host.settings(&[URL, POLL, WAIT]);
     let url = set.get(URL).ok_or_else(|| {
         Failure::fatal(format!(
             "setting {URL} of dns_worker is missing (--config dns_worker.{URL}=… or config under \

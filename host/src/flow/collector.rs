@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+use super::caught::caught;
 use super::clock;
 use super::mirror::{self, Update};
 use super::roster::{Roster, Shift};
@@ -68,7 +69,7 @@ pub(super) async fn run(
             }
             Some(came) = collector.tasks.join_next() => match came {
                 Ok(came) => collector.take(came),
-                Err(broken) => anyhow::bail!("a probe's task broke: {broken}"),
+                Err(broken) => anyhow::bail!("a probe or its telling was cut off: {broken}"),
             },
             Ok(()) = others.peers.changed() => collector.meet(&mut others),
             Ok(()) = others.lease.changed() => collector.meet(&mut others),
@@ -129,7 +130,7 @@ impl Collector {
         self.probing += 1;
         self.tasks.spawn(async move {
             let status = match shift {
-                Some(shift) => ask(shift, subject(&probe)).await,
+                Some(shift) => caught(ask(shift, subject(&probe))).await.and_then(|told| told),
                 None => Err(format!(
                     "there is no prober for type `{}`, or it is paused",
                     probe.target.kind

@@ -6,6 +6,7 @@
 //! `presence` tells them what it is, `peers` shows the others and has one of them lead. `roster` knows the plugins in
 //! service, `swap` puts others there when their files change; `recordings` keeps calls to be made again.
 
+mod caught;
 mod clock;
 mod collector;
 mod lease;

@@ -3,6 +3,7 @@
 //! The thoughts are those of `rollout`; here they are kept, and what they say is done. Calls hold the version that they
 //! were begun with: it goes when the last of them has ended.
 
+mod admit;
 mod post;
 mod shift;
 
@@ -17,10 +18,10 @@ use tracing::{error, info, warn};
 use self::post::{Post, Version};
 pub(super) use self::shift::{Blame, Shift};
 use super::clock;
+use super::swap::Arrival;
 use crate::admin::Meters;
 use crate::domain::{
-    Fault, Handler, HandlerName, Handlers, JobId, PluginFault, PluginKind, PluginStatus,
-    ProberKinds,
+    Fault, HandlerName, Handlers, JobId, PluginFault, PluginKind, PluginStatus, ProberKinds,
 };
 use crate::plugin::{Found, Loaded, Prober, Worker};
 use crate::rollout::{Ended, Gate, Rules, Side, Ticket, Turn};
@@ -84,9 +85,10 @@ impl Roster {
     ///
     /// # Errors
     /// Why it does not fit those that are in service; what was in service still is.
-    pub(super) fn install(&self, file: &Path, found: Found) -> Result<(), String> {
+    pub(super) fn install(&self, file: &Path, arrival: Arrival) -> Result<(), String> {
+        let Arrival { found, way_back } = arrival;
         let mut posts = self.posts();
-        posts.admit(&found)?;
+        posts.admit(&found, way_back.as_ref())?;
         let name = found.name().to_owned();
         let digest = short(found.digest());
         let version = Version::new(found, clock::now_ms());
@@ -96,13 +98,28 @@ impl Roster {
                 info!(plugin = name, digest, "plugin is in service");
                 posts.by_name.insert(name.clone(), Post::new(file.to_owned(), version));
             }
-            Some(post) => post.replace(&self.rules, version),
+            Some(post) => post.replace(&self.rules, version, way_back),
         }
         drop(posts);
         self.meters.loaded(&name);
         self.meters.paused(&name, false);
         self.tell();
         Ok(())
+    }
+
+    /// The version that a new one of this file would be rolled back to.
+    pub(super) fn way_back(&self, file: &Path) -> Option<Arc<Found>> {
+        if !self.rules.keeps_former() {
+            return None;
+        }
+        let posts = self.posts();
+        let post = posts.by_name.get(&stem(file)).filter(|post| post.file == file)?;
+        Some(Arc::clone(&post.trusted()?.plugin))
+    }
+
+    /// Whether nothing could be read under this path.
+    pub(super) fn refuses(&self, path: &Path) -> bool {
+        self.posts().refused.contains_key(path)
     }
 
     /// A file that cannot be used: what is in service stays, and tells why.
@@ -181,7 +198,7 @@ impl Roster {
 
     /// Begins a call of a handler; `None` while there may be none.
     pub(super) fn call(self: &Arc<Self>, handler: &HandlerName, job: &JobId) -> Option<Shift> {
-        self.begin(handler.as_str(), job.as_str())
+        self.begin(handler.as_str(), job.as_str(), |_| true)
     }
 
     /// Begins a probe; `None` while there may be none.
@@ -195,16 +212,28 @@ impl Roster {
         };
         // A target is probed again and again: others go first each minute, or a canary might get none.
         let minute = clock::now_ms() / 60_000;
-        self.begin(&name, &format!("{subject} {minute}"))
+        let knows = |found: &Found| {
+            prober(found).is_some_and(|prober| prober.kinds().iter().any(|known| known == kind))
+        };
+        self.begin(&name, &format!("{subject} {minute}"), knows)
     }
 
-    fn begin(self: &Arc<Self>, name: &str, subject: &str) -> Option<Shift> {
+    /// Those that do not know how go to no former version.
+    fn begin(
+        self: &Arc<Self>,
+        name: &str,
+        subject: &str,
+        knows: impl Fn(&Found) -> bool,
+    ) -> Option<Shift> {
         let mut posts = self.posts();
         let post = posts.by_name.get_mut(name)?;
-        let ticket = post.rollout.begin(&self.rules, subject, clock::now_ms())?;
-        let version = match ticket.side {
-            Side::Former => post.former.as_ref().unwrap_or(&post.present),
-            Side::Present => &post.present,
+        let mut ticket = post.rollout.begin(&self.rules, subject, clock::now_ms())?;
+        let former = post.former.as_ref().filter(|former| knows(&former.plugin));
+        let version = if let (Side::Former, Some(former)) = (ticket.side, former) {
+            former
+        } else {
+            ticket.side = Side::Present;
+            &post.present
         };
         let plugin = Arc::clone(&version.plugin);
         let roster = Arc::clone(self);
@@ -221,12 +250,17 @@ impl Roster {
         let mut posts = self.posts();
         let Some(post) = posts.by_name.get_mut(&shift.name) else { return Blame::Job };
         let ended = if fault.is_some() { Ended::Faulted } else { Ended::Good };
-        let turn = post.rollout.end(&self.rules, ticket, ended, clock::now_ms());
-        post.perform(turn, &shift.name, &self.meters, fault);
         let digest = shift.plugin.digest();
+        let turn = if post.has(digest) {
+            post.rollout.end(&self.rules, ticket, ended, clock::now_ms())
+        } else {
+            // Its file had gone meanwhile, and another one came under its name.
+            Turn::None
+        };
+        post.perform(turn, &shift.name, &self.meters, fault);
         // Whatever is in service answers for its faults.
         let is_gone = fault.is_some()
-            && post.rolled_back.as_deref() == Some(digest)
+            && post.rolled_back.as_ref().is_some_and(|it| it.digest == digest)
             && post.present.plugin.digest() != digest;
         drop(posts);
         if turn != Turn::None {
@@ -279,56 +313,6 @@ impl Roster {
 
     fn tell(&self) {
         self.changes.send_modify(|count| *count += 1);
-    }
-}
-
-impl Posts {
-    fn handlers(&self) -> Vec<Handler> {
-        let workers = self.by_name.values().filter_map(|post| worker(&post.present.plugin));
-        workers.map(|worker| worker.handler().clone()).collect()
-    }
-
-    /// Whether a version fits the others.
-    fn admit(&self, found: &Found) -> Result<(), String> {
-        let name = found.name();
-        let post = self.by_name.get(name);
-        if post.is_some_and(|post| post.rolled_back.as_deref() == Some(found.digest())) {
-            return Err("is the version that was rolled back: change the file".to_owned());
-        }
-        let was = post.map(|post| kind(&post.present.plugin));
-        if let Some(was) = was.filter(|was| *was != kind(found)) {
-            return Err(format!(
-                "is a {}, and the {name} in service is a {}: remove the file first",
-                kind(found).word(),
-                was.word()
-            ));
-        }
-        match found {
-            Found::Worker(worker) => {
-                let others =
-                    self.handlers().into_iter().filter(|other| other.name.as_str() != name);
-                let all = others.chain([worker.handler().clone()]).collect();
-                Handlers::in_order(all).map(|_| ()).map_err(|circle| {
-                    let names: Vec<_> = circle.iter().map(ToString::to_string).collect();
-                    format!(
-                        "cannot be ordered: {} wait for one another (`after`)",
-                        names.join(", ")
-                    )
-                })
-            }
-            Found::Prober(own) => {
-                let others = self.by_name.values().filter_map(|post| prober(&post.present.plugin));
-                for other in others.filter(|other| other.name() != name) {
-                    if let Some(kind) = own.kinds().iter().find(|k| other.kinds().contains(k)) {
-                        let other = other.name();
-                        return Err(format!(
-                            "knows the kind \"{kind}\", and so does {other}: one prober per kind"
-                        ));
-                    }
-                }
-                Ok(())
-            }
-        }
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+use super::caught::caught;
 use super::clock;
 use super::roster::Roster;
 use crate::plugin::{Found, Loader, Mark};
@@ -21,7 +22,14 @@ use crate::plugin::{Found, Loader, Mark};
 type Marks = BTreeMap<PathBuf, Mark>;
 
 /// A file that was loaded, and how it stood when that began.
-type Came = (PathBuf, Mark, Result<Found, String>);
+type Came = (PathBuf, Mark, Result<Arrival, String>);
+
+/// A version that is to take over, and the one to go back to if it faults.
+pub(super) struct Arrival {
+    pub(super) found: Found,
+    /// With the grants of now; `None` where there is none.
+    pub(super) way_back: Option<Found>,
+}
 
 struct Swapper {
     loader: Loader,
@@ -42,6 +50,7 @@ pub(super) async fn run(
     look_ms: u64,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<()> {
+    let is_unreadable = roster.refuses(loader.dir());
     let mut swapper = Swapper {
         loader,
         roster,
@@ -49,28 +58,28 @@ pub(super) async fn run(
         done: seen,
         loading: BTreeMap::new(),
         tasks: JoinSet::new(),
-        is_unreadable: false,
+        is_unreadable,
     };
     let mut next_ms = clock::now_ms().saturating_add(look_ms);
     loop {
         tokio::select! {
             () = clock::sleep_until(Some(next_ms)) => {}
             Some(came) = swapper.tasks.join_next() => {
-                swapper.take(came.context("the load of a plugin broke")?);
+                swapper.take(came.context("the load of a plugin was cut off")?);
                 continue;
             }
             _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
         }
-        swapper.look().await?;
+        swapper.look().await;
         next_ms = clock::now_ms().saturating_add(look_ms);
     }
 }
 
 impl Swapper {
-    async fn look(&mut self) -> Result<()> {
+    async fn look(&mut self) {
         let loader = self.loader.clone();
-        let looked = tokio::task::spawn_blocking(move || loader.look());
-        let marks = match looked.await.context("the look at the plugins broke")? {
+        let looked = tokio::task::spawn_blocking(move || loader.look()).await;
+        let marks = match looked.unwrap_or_else(|broken| Err(broken.into())) {
             Ok(marks) => marks,
             Err(why) => {
                 // Whoever exchanges the whole directory has it gone for a moment.
@@ -78,11 +87,12 @@ impl Swapper {
                     let dir = self.loader.dir().display();
                     warn!("cannot read plugin directory {dir}: {why}; all plugins stay");
                 }
-                return Ok(());
+                return;
             }
         };
         if std::mem::take(&mut self.is_unreadable) {
             info!("plugin directory can be read again");
+            self.roster.remove(self.loader.dir());
         }
         for (path, mark) in &marks {
             let is_new = self.done.get(path) != Some(mark) && self.loading.get(path) != Some(mark);
@@ -97,20 +107,20 @@ impl Swapper {
             self.roster.remove(&path);
         }
         self.last = marks;
-        Ok(())
     }
 
     fn load(&mut self, path: &Path, mark: &Mark) {
         debug!(file = %path.display(), "plugin file has changed");
         self.loading.insert(path.to_owned(), mark.clone());
         let (loader, path, mark) = (self.loader.clone(), path.to_owned(), mark.clone());
+        let former = self.roster.way_back(&path);
         self.tasks.spawn(async move {
-            let found = loader.load_and_try(&path).await;
-            (path, mark, found)
+            let arrival = caught(arrive(&loader, &path, former)).await.and_then(|arrival| arrival);
+            (path, mark, arrival)
         });
     }
 
-    fn take(&mut self, (path, mark, found): Came) {
+    fn take(&mut self, (path, mark, arrival): Came) {
         self.loading.remove(&path);
         if self.loader.mark(&path).as_ref() != Some(&mark) {
             // The next looks see what it is then.
@@ -118,9 +128,23 @@ impl Swapper {
             return;
         }
         self.done.insert(path.clone(), mark);
-        let installed = found.and_then(|found| self.roster.install(&path, found));
+        let installed = arrival.and_then(|arrival| self.roster.install(&path, arrival));
         if let Err(reason) = installed {
             self.roster.refuse(&path, reason);
         }
     }
+}
+
+async fn arrive(
+    loader: &Loader,
+    path: &Path,
+    former: Option<Arc<Found>>,
+) -> Result<Arrival, String> {
+    let found = loader.load_and_try(path).await?;
+    let Some(former) = former else { return Ok(Arrival { found, way_back: None }) };
+    let way_back = loader.granted_anew(path, &former).await;
+    if let Err(why) = &way_back {
+        warn!(plugin = found.name(), "there is no way back from its new version: {why}");
+    }
+    Ok(Arrival { found, way_back: way_back.ok() })
 }

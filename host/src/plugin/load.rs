@@ -1,6 +1,6 @@
 //! A directory of files → workers and probers. Each file is on its own: a broken one is a fault with an address.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,22 +9,17 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use super::asked::{self, Wish};
-use super::bindings::watcher::WatcherPre;
-use super::bindings::worker::WorkerPre;
 use super::cache::{Cache, hex};
-use super::call::{Plugin, Worker, run};
-use super::convert::{self, Described, line};
+use super::call::{Plugin, Worker};
+use super::convert::{Described, line};
+use super::describe::describe_either;
 use super::engine::Engine;
 use super::grant::{Grants, PluginSettings};
-use super::import::{self, Guest};
 use super::loader::{Loader, Mark};
 use super::probe::Prober;
 use super::provenance;
-use crate::domain::{Fault, HandlerName};
+use crate::domain::HandlerName;
 
-/// The version of the contract this host speaks.
-const VERSION: &str = "0.1.0";
-const PACKAGE: &str = "stokehold:worker/";
 /// Bytes of a plugin; those that carry an interpreter have some 20 MB.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Bytes of a reason; the compiler's can be long.
@@ -54,11 +49,6 @@ pub struct PluginFault {
     pub file: PathBuf,
     /// What is wrong with it, and where there is a remedy, that.
     pub reason: String,
-}
-
-enum Kind {
-    Worker,
-    Prober,
 }
 
 /// One plugin.
@@ -146,6 +136,13 @@ impl Found {
             Self::Prober(prober) => &prober.plugin,
         }
     }
+
+    fn component(&self) -> &Component {
+        match self {
+            Self::Worker(worker) => worker.pre.instance_pre().component(),
+            Self::Prober(prober) => prober.pre.instance_pre().component(),
+        }
+    }
 }
 
 impl Loaded {
@@ -185,21 +182,32 @@ impl Candidate<'_> {
         check_name(stem)?;
         let (bytes, digest) = self.read().await?;
         provenance::check(&self.settings.trust, self.file, &bytes, &digest)?;
+        let plugin = self.plugin(stem, digest)?;
+        let (component, is_from_cache) = self.compile(bytes, plugin.digest.clone()).await?;
+        let _ = plugin.is_from_cache.set(is_from_cache);
+        let (described, found) = describe_either(&plugin, &component).await?;
+        self.check_described(&described, &plugin)?;
+        asked::keep(&described, &plugin);
+        Ok((described, found))
+    }
+
+    /// A version that was loaded before, with what its plugin is granted now.
+    pub(super) async fn granted_anew(&self, found: &Found) -> Result<Found, String> {
+        let old = found.plugin();
+        let plugin = self.plugin(&old.name, old.digest.clone())?;
+        let _ = plugin.is_from_cache.set(found.is_from_cache());
+        let (described, found) = describe_either(&plugin, found.component()).await?;
+        asked::keep(&described, &plugin);
+        Ok(found)
+    }
+
+    /// One with the grants and bounds of this moment.
+    fn plugin(&self, stem: &str, digest: String) -> Result<Arc<Plugin>, String> {
         let granted = self.settings.granted(stem)?;
         let bounds = self.settings.bounds.with(&granted.bounds);
         let recordings = self.settings.recordings_of(stem);
         let grants = Grants { recordings, ..Grants::read(&granted)? };
-        let plugin = Arc::new(Plugin::new(stem, digest, self.engine, grants, bounds));
-        let (component, is_from_cache) = self.compile(bytes, plugin.digest.clone()).await?;
-        let _ = plugin.is_from_cache.set(is_from_cache);
-        let kind = check_world(&component, &plugin)?;
-        let (described, found) = match kind {
-            Kind::Worker => describe_worker(&plugin, &component).await?,
-            Kind::Prober => describe_prober(&plugin, &component).await?,
-        };
-        self.check_described(&described, &plugin)?;
-        asked::keep(&described, &plugin);
-        Ok((described, found))
+        Ok(Arc::new(Plugin::new(stem, digest, self.engine, grants, bounds)))
     }
 
     /// Bytes and their SHA-256; on a thread that may wait for the disk.
@@ -280,102 +288,4 @@ pub(super) fn check_format(bytes: &[u8]) -> Result<(), String> {
         _ => "is not a WebAssembly component",
     };
     Err(why.to_owned())
-}
-
-/// Which world it is for, and whether this host has all it imports. The linker would say so too, but not what to do.
-fn check_world(component: &Component, plugin: &Plugin) -> Result<Kind, String> {
-    let engine = plugin.engine.wasmtime();
-    let kind = component.component_type();
-    let exports: Vec<_> = kind.exports(engine).map(|(name, _)| name.to_owned()).collect();
-    let imports: BTreeSet<_> = kind.imports(engine).map(|(name, _)| name.to_owned()).collect();
-    for name in exports.iter().chain(&imports) {
-        let version = name.strip_prefix(PACKAGE).and_then(|rest| rest.split_once('@'));
-        if let Some((_, version)) = version
-            && !version.starts_with("0.1.")
-        {
-            return Err(format!("speaks stokehold:worker@{version}, this host speaks {VERSION}"));
-        }
-    }
-    let has = |interface: &str| {
-        exports.iter().any(|name| {
-            name.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix(interface)).is_some()
-        })
-    };
-    let kind = match (has("handler@"), has("prober@")) {
-        (true, false) => Kind::Worker,
-        (false, true) => Kind::Prober,
-        (true, true) => return Err("is a handler and a prober: make two plugins of it".to_owned()),
-        (false, false) => {
-            return Err(format!(
-                "exports neither {PACKAGE}handler@{VERSION} nor {PACKAGE}prober@{VERSION}, only \
-                 {exports:?}: build it for the world `worker` or `watcher`"
-            ));
-        }
-    };
-    // The import that does the work is named first, not the types it needs.
-    let ungranted = |what: &str| {
-        let mut found = imports.iter().filter(|name| name.starts_with(what));
-        let first = found.clone().next();
-        found.find(|name| !name.contains("/types@")).or(first)
-    };
-    let stem = &*plugin.name;
-    let plain = |name: &String| name.split('@').next().unwrap_or_default().to_owned();
-    if let Some(name) = ungranted("wasi:http/").filter(|_| !plugin.grants.has_http()) {
-        return Err(format!(
-            "imports {}, which it was not granted: set `http = [\"host:port\"]` under \
-             [plugins.{stem}] in stokehold.toml, or --grant-http {stem}=HOST:PORT",
-            plain(name)
-        ));
-    }
-    Ok(kind)
-}
-
-async fn describe_worker(
-    plugin: &Arc<Plugin>,
-    component: &Component,
-) -> Result<(Described, Found), String> {
-    let pre = import::for_workers(plugin).and_then(|linker| linker.instantiate_pre(component));
-    let pre = pre.and_then(WorkerPre::new).map_err(|why| unusable(&why))?;
-    let said = describe(plugin, async |store| {
-        let worker = pre.instantiate_async(&mut *store).await?;
-        worker.stokehold_worker_handler().call_describe(&mut *store).await
-    })
-    .await?;
-    let (described, handler) = convert::described(said);
-    let plugin = Arc::clone(plugin);
-    Ok((described, Found::Worker(Worker { handler, plugin, pre })))
-}
-
-async fn describe_prober(
-    plugin: &Arc<Plugin>,
-    component: &Component,
-) -> Result<(Described, Found), String> {
-    let pre = import::for_watchers(plugin).and_then(|linker| linker.instantiate_pre(component));
-    let pre = pre.and_then(WatcherPre::new).map_err(|why| unusable(&why))?;
-    let said = describe(plugin, async |store| {
-        let watcher = pre.instantiate_async(&mut *store).await?;
-        watcher.stokehold_worker_prober().call_describe(&mut *store).await
-    })
-    .await?;
-    let (described, kinds) = convert::probing(said);
-    let plugin = Arc::clone(plugin);
-    Ok((described, Found::Prober(Prober { kinds, plugin, pre })))
-}
-
-async fn describe<T>(
-    plugin: &Arc<Plugin>,
-    call: impl AsyncFnOnce(&mut wasmtime::Store<Guest>) -> wasmtime::Result<T>,
-) -> Result<T, String> {
-    let ms_max = plugin.bounds.describe_ms_max;
-    let (said, _) = run(plugin, Guest::described(plugin), ms_max, call).await;
-    said.map_err(|fault| match fault {
-        Fault::Deadline { call_ms_max } => {
-            format!("does not describe itself within {call_ms_max} ms (describe_ms_max)")
-        }
-        fault => format!("does not describe itself: {fault}"),
-    })
-}
-
-fn unusable(why: &wasmtime::Error) -> String {
-    format!("does not fit this host: {why:#}")
 }

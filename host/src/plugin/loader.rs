@@ -135,10 +135,24 @@ impl Loader {
     pub async fn load_and_try(&self, file: &Path) -> Result<Found, String> {
         let found = self.load(file).await?;
         trial::attempt(&found).await?;
+        let loader = self.clone();
+        // Whoever swaps often and never starts anew would keep every version for ever.
+        drop(tokio::task::spawn_blocking(move || loader.prune()));
         Ok(found)
     }
 
-    /// Removes compiled code that no start has asked for in a long time.
+    /// A version of a file that was loaded before, with what its plugin is granted now: what was taken back does not
+    /// come back with it.
+    ///
+    /// # Errors
+    /// Why it could not work so.
+    pub async fn granted_anew(&self, file: &Path, version: &Found) -> Result<Found, String> {
+        let Inner { engine, settings, cache, .. } = &*self.0;
+        let one = Candidate { engine, settings, file, cache: cache.as_ref() };
+        one.granted_anew(version).await.map_err(|reason| line(&reason, REASON_BYTES_MAX))
+    }
+
+    /// Removes compiled code that nobody has asked for in a long time.
     pub fn prune(&self) {
         if let Some(cache) = &self.0.cache {
             cache.prune();

@@ -16,6 +16,7 @@ mod cache;
 mod call;
 mod compare;
 mod convert;
+mod describe;
 mod engine;
 mod grant;
 mod import;

@@ -12,7 +12,11 @@ mod settings;
 mod work;
 
 use secrets::Secrets;
-use stokehold_sdk::{Description, Grant, Host, Job, Json, Verdict, Worker, export_worker};
+use settings::Settings;
+use stokehold_sdk::{
+    Description, Failure, Grant, Host, Job, Json, Outside, Trial, Verdict, Worker, export_trial,
+    export_worker,
+};
 
 /// The handler.
 pub struct HeatWorker;
@@ -39,7 +43,16 @@ impl Worker for HeatWorker {
     }
 }
 
+/// Settings that cannot be used are told before they come into service. Heat is not asked: that it
+/// is away for a moment says nothing about them.
+impl Trial for HeatWorker {
+    fn attempt(host: &dyn Outside) -> Result<(), Failure> {
+        Settings::read(host).map(drop)
+    }
+}
+
 export_worker!(HeatWorker);
+export_trial!(HeatWorker);
 
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,41 @@ pub trait Prober {
     fn probe(host: &dyn Outside, subject: &Subject) -> Result<String, Failure>;
 }
 
+/// What a plugin may offer beside its work: a dry call before a new version of it, or the same with
+/// other settings, takes over from the one in service.
+///
+/// ```
+/// use stokehold_sdk::{
+///     Description, Failure, Host, Job, Json, Next, Outside, Trial, Verdict, Worker, export_trial,
+///     export_worker,
+/// };
+///
+/// struct NameWorker;
+///
+/// impl Worker for NameWorker {
+///     // …
+/// #   fn describe() -> Description { Description::new("name_worker") }
+/// #   fn handle(_: &dyn Host, _: &Job, _: Option<Json>) -> Verdict { Ok(Next::Completed) }
+/// }
+///
+/// impl Trial for NameWorker {
+///     fn attempt(host: &dyn Outside) -> Result<(), Failure> {
+///         host.config("names_url").ok_or_else(|| Failure::fatal("names_url is not set"))?;
+///         Ok(())
+///     }
+/// }
+///
+/// export_worker!(NameWorker);
+/// export_trial!(NameWorker);
+/// ```
+pub trait Trial {
+    /// Whether this version could work with its settings and grants. A failure of either kind keeps
+    /// the version before it in service, and its words tell the operator why. It must change
+    /// nothing, here or elsewhere. When the host starts it is not called: there is nothing to fall
+    /// back to.
+    fn attempt(host: &dyn Outside) -> Result<(), Failure>;
+}
+
 /// What workers and probers alike may ask.
 pub trait Outside {
     /// The value of a granted setting; none where the operator set nothing.

@@ -40,7 +40,7 @@ pub use contract::{
     Stack, Subject, Target, UpdateStyle,
 };
 pub use failure::{Failure, NamedError, OutputFault, ParamError, Verdict};
-pub use host::{Host, Outside, Prober, Worker};
+pub use host::{Host, Outside, Prober, Trial, Worker};
 pub use http::{HttpError, Method, Request, Response, base_url, path_segment};
 pub use serde_json::json;
 pub use typed::{read, read_checkpoint};
@@ -75,6 +75,20 @@ macro_rules! export_prober {
         const _: () = {
             type Exported = $crate::wasm::ExportedProber<$prober>;
     $crate::wasm::watcher::export!(Exported with_types_in $crate::wasm::watcher);
+        };
+    };
+}
+
+/// Adds a dry call to the component of a crate, from a type that is a [`Trial`]. Natively it is
+/// nothing.
+#[macro_export]
+macro_rules! export_trial {
+    ($trial:ty) => {
+        #[cfg(target_family = "wasm")]
+        #[allow(unsafe_code, missing_docs, clippy::all, clippy::pedantic)]
+        const _: () = {
+            type Exported = $crate::wasm::ExportedTrial<$trial>;
+    $crate::wasm::trial::export!(Exported with_types_in $crate::wasm::trial);
         };
     };
 }

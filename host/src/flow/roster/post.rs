@@ -22,7 +22,13 @@ pub(super) struct Post {
     /// Why the newest version of its file is not in service.
     pub(super) refused: Option<String>,
     /// The version that was taken out again; the same is not put in once more.
-    pub(super) rolled_back: Option<String>,
+    pub(super) rolled_back: Option<RolledBack>,
+}
+
+pub(super) struct RolledBack {
+    pub(super) digest: String,
+    /// What happened, for the operator.
+    pub(super) why: String,
 }
 
 #[derive(Clone)]
@@ -37,14 +43,38 @@ impl Post {
         Self { file, present, former, rollout: Rollout::default(), refused, rolled_back }
     }
 
-    pub(super) fn replace(&mut self, rules: &Rules, version: Version) {
+    /// The last version that has stood its trial.
+    pub(super) fn trusted(&self) -> Option<&Version> {
+        if self.rollout.on_trial().is_none() { Some(&self.present) } else { self.former.as_ref() }
+    }
+
+    /// Every version that is in service or may come back.
+    pub(super) fn versions(&self) -> impl Iterator<Item = &Found> {
+        [Some(&self.present), self.former.as_ref()].into_iter().flatten().map(|it| &*it.plugin)
+    }
+
+    /// Whether one of them is this one.
+    pub(super) fn has(&self, digest: &str) -> bool {
+        self.versions().any(|version| version.digest() == digest)
+    }
+
+    /// Another version takes over. `way_back` is the trusted one before it, with the grants of now.
+    pub(super) fn replace(&mut self, rules: &Rules, version: Version, way_back: Option<Found>) {
         let (old, new) = (self.present.plugin.digest(), version.plugin.digest());
         let (digest, former) = (short(new), short(old));
         self.refused = None;
         self.rolled_back = None;
+        // Another one may have been trusted or rolled back while it was loaded.
+        let trusted = self.trusted().map(|it| (it.plugin.digest().to_owned(), it.since_ms));
+        let way_back = way_back.zip(trusted).and_then(|(found, (digest, since_ms))| {
+            (found.digest() == digest).then(|| Version::new(found, since_ms))
+        });
         if old == new {
             // The same code, with other grants or only another time of change.
             self.present.plugin = version.plugin;
+            if self.former.is_some() {
+                self.former = way_back;
+            }
             return;
         }
         info!(plugin = version.plugin.name(), digest, former, "plugin is swapped");
@@ -55,16 +85,9 @@ impl Post {
             self.former = None;
             return;
         }
-        let is_trusted = self.rollout.on_trial().is_none();
         let is_kept = self.rollout.replace(rules, new);
-        let before = std::mem::replace(&mut self.present, version);
-        // The way back leads to the last one that was trusted.
-        if is_trusted {
-            self.former = Some(before);
-        }
-        if !is_kept {
-            self.former = None;
-        }
+        self.present = version;
+        self.former = way_back.filter(|_| is_kept);
     }
 
     pub(super) fn perform(
@@ -88,16 +111,19 @@ impl Post {
                 meters.paused(name, false);
             }
             Turn::RolledBack => {
-                meters.rolled_back(name);
                 meters.paused(name, false);
+                let Some(former) = self.former.take() else {
+                    error!(plugin = name, digest, "new version stays, there is no way back: {why}");
+                    return;
+                };
+                meters.rolled_back(name);
                 let gone = self.present.plugin.digest().to_owned();
-                if let Some(former) = self.former.take() {
-                    self.present = Version { since_ms: clock::now_ms(), ..former };
-                }
+                self.present = Version { since_ms: clock::now_ms(), ..former };
                 let back = short(self.present.plugin.digest());
                 error!(plugin = name, digest, back, "new version is rolled back: {why}");
-                self.refused = Some(format!("{digest} was rolled back: {why}"));
-                self.rolled_back = Some(gone);
+                let why = format!("{digest} was rolled back: {why}");
+                self.refused = Some(why.clone());
+                self.rolled_back = Some(RolledBack { digest: gone, why });
             }
             Turn::Paused { until_ms } => {
                 meters.paused(name, true);

@@ -4,10 +4,11 @@ use std::marker::PhantomData;
 
 use super::convert::{job, next, probing, subject};
 use super::imports::Imports;
+use super::trial::exports::stokehold::worker::trial;
 use super::watcher::exports::stokehold::worker::prober;
 use super::worker::exports::stokehold::worker::handler;
 use super::worker::stokehold::worker::types;
-use crate::{Failure, Prober, Worker};
+use crate::{Failure, Prober, Trial, Worker};
 
 /// A worker, seen by the host.
 pub struct ExportedWorker<T>(PhantomData<T>);
@@ -49,5 +50,15 @@ impl<T: Prober> prober::Guest for ExportedProber<T> {
         })?;
         let host = Imports { plugin: || T::describe().name };
         Ok(T::probe(&host, &subject(given, properties))?)
+    }
+}
+
+/// A dry call, seen by the host.
+pub struct ExportedTrial<T>(PhantomData<T>);
+
+impl<T: Trial> trial::Guest for ExportedTrial<T> {
+    fn attempt() -> Result<(), String> {
+        let host = Imports { plugin: || "this plugin".to_owned() };
+        T::attempt(&host).map_err(|failure| failure.words().to_owned())
     }
 }

@@ -6,7 +6,7 @@ mod exports;
 mod http;
 mod imports;
 
-pub use exports::{ExportedProber, ExportedWorker};
+pub use exports::{ExportedProber, ExportedTrial, ExportedWorker};
 
 /// Bindings of a handler of jobs.
 #[allow(unsafe_code, missing_docs, unused, clippy::all, clippy::pedantic)]
@@ -44,5 +44,21 @@ pub mod watcher {
             "wasi:io/poll@0.2.12": wasip2::io::poll,
             "wasi:io/streams@0.2.12": wasip2::io::streams,
         },
+    });
+}
+
+/// Bindings of a dry call alone: a crate exports it beside its worker or prober.
+#[allow(unsafe_code, missing_docs, unused, clippy::all, clippy::pedantic)]
+pub mod trial {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "
+            package stokehold:sdk;
+            world trial {
+                export stokehold:worker/trial@0.1.0;
+            }
+        ",
+        world: "stokehold:sdk/trial",
+        pub_export_macro: true,
     });
 }
