@@ -54,7 +54,9 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> O
     loop {
         let head = read_request(&mut stream, &mut bytes).await?;
         let path = head.split(' ').nth(1)?.to_owned();
-        match path.split_once('?').map_or(path.as_str(), |(path, _)| path) {
+        let path_alone = path.split_once('?').map_or(path.as_str(), |(path, _)| path);
+        // What is before the last part is a project's, say.
+        match path_alone.rfind('/').map_or(path_alone, |at| &path_alone[at..]) {
             "/silent" => return std::future::pending().await,
             "/stall" => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await.ok()?;

@@ -1,7 +1,12 @@
 //! Secrets that the host puts into requests: they reach their host, and the guest never has them.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
-use stokehold::plugin::{InjectedSecret, PluginGrants, Standing};
+use stokehold::plugin::{
+    Hidden, Identity, InjectedSecret, Keystone, PluginGrants, Scope, Standing,
+};
+use stokehold_tests::real_keystone;
 
 use super::network::{Server, fetch, refused};
 use super::{House, Logs, done};
@@ -114,4 +119,48 @@ async fn a_placeholder_that_nobody_granted_is_refused_and_not_sent() {
     assert_eq!(server.accepted(), 0);
     let line = logs.line("guest_http asked for the secret token, which it was not granted");
     assert!(line.contains("token = { file = \"/run/secrets/token\", inject ="), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_keystones_reaches_the_service_and_is_nowhere_in_the_guests_memory() {
+    let Some(keystone) = real_keystone::start().await.unwrap() else { return };
+    let server = Server::start().await;
+    keystone.register(&format!("http://{}", server.authority)).await.unwrap();
+    let user = keystone.user("worker", &PARTS.concat()).await.unwrap();
+    let project = keystone.project("one", &user).await.unwrap();
+    let login = Keystone {
+        url: keystone.url().to_owned(),
+        identity: Identity::Password {
+            user: user.name.clone(),
+            domain: "Default".to_owned(),
+            password: Hidden::new(&*user.password),
+        },
+        scope: Scope::Tenant,
+        region: None,
+        interface: "public".to_owned(),
+        services: BTreeSet::from(["orchestration".to_owned()]),
+        timeout_ms: 10_000,
+        renew_before_ms: 60_000,
+        tokens_max: 10,
+    };
+    let grants = PluginGrants { keystone: Some(login), ..PluginGrants::default() };
+    let worker = House::new().guest("guest_http").grant("guest_http", grants).worker().await;
+    // Keystone's tokens begin so, all of them.
+    let (one, two) = ("gAA", "AAA");
+    let ask = |path: &str, scan: [&str; 2]| {
+        json!({
+            "url": format!("http://orchestration.openstack/{project}/{path}"), "method": "GET",
+            "scan": scan, "headers": {"authorization": "none"},
+        })
+    };
+    for scan in [[one, two], PARTS] {
+        let report = done(fetch(&worker, ask("quiet", scan)).await);
+        assert_eq!(report["body"], json!("4"), "the service was asked");
+        assert_eq!(report["found"], 0, "the guest has the token or the password");
+    }
+    // A service that repeats the token is trusted with it; and so the search is known to find what is there.
+    let report = done(fetch(&worker, ask("stacks", [one, two])).await);
+    let head = report["body"].as_str().unwrap();
+    assert!(head.contains("x-auth-token: gAAAAA"), "{head}");
+    assert_ne!(report["found"], 0, "the search finds nothing");
 }
