@@ -22,11 +22,12 @@ mod takeover;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use stokehold_tests::etcd::Cluster;
 use stokehold_tests::paths;
 use stokehold_tests::world::{Setup, World};
 use tokio::sync::{Mutex, watch};
+use tokio::task::block_in_place;
 
 use self::load::Load;
 use self::recorder::Recorder;
@@ -38,6 +39,11 @@ const ROUNDS: usize = 50;
 const MEMBERS: usize = 3;
 /// How long three hosts may take to be there.
 const ASSEMBLE_MAX: Duration = Duration::from_secs(30);
+/// How often a run is made anew: etcd 3.5.0 to 3.5.2 may lose acknowledged writes when a member is
+/// killed (etcd's post-mortem "v3.5 data inconsistency"), and the members differ ever after.
+const RUNS_MAX: usize = 3;
+/// How long the members may take to hold the same once nobody writes.
+const AGREE_MAX: Duration = Duration::from_secs(5);
 /// How long all work may take once everything is well again.
 const SETTLE_MAX: Duration = Duration::from_mins(1);
 
@@ -47,17 +53,42 @@ static TURN: Mutex<()> = Mutex::const_new(());
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_keeps_its_promises_whatever_befalls_it() -> Result<()> {
     let _turn = TURN.lock().await;
-    let seed = Random::seed();
     let rounds = std::env::var("STOKEHOLD_ROUNDS").ok().map(|rounds| rounds.parse());
     let rounds = rounds.transpose().context("STOKEHOLD_ROUNDS is no number")?.unwrap_or(ROUNDS);
-    println!("seed {seed}, {rounds} rounds");
-    let Some(world) = world(setup()?).await? else { return Ok(()) };
+    let mut seed = Random::seed();
+    for _ in 0..RUNS_MAX {
+        println!("seed {seed}, {rounds} rounds");
+        let Some(world) = world(setup()?).await? else { return Ok(()) };
+        let Some(error) = run(&world, seed, rounds).await?.err() else { return Ok(()) };
+        // A store that breaks its own promises says nothing about those that are built on them.
+        let why = match disagreement(&world).await {
+            Ok(Some(why)) => why,
+            Ok(None) => {
+                return Err(error.context(format!("seed {seed} (STOKEHOLD_SEED repeats it)")));
+            }
+            Err(asking) => return Err(error.context(format!("seed {seed}, and {asking:#}"))),
+        };
+        println!("this run proves nothing, etcd lost what it had acknowledged: {why}\n{error:#}");
+        seed = seed.wrapping_add(1);
+    }
+    bail!("etcd lost writes in each of {RUNS_MAX} runs; STOKEHOLD_ETCD may name a newer one");
+}
+
+/// One run; the outer result is of what is around it.
+async fn run(world: &World, seed: u64, rounds: usize) -> Result<Result<()>> {
     let logs = tempfile::tempdir()?;
-    let ended = befallen(&world, logs.path(), seed, rounds).await;
+    let ended = befallen(world, logs.path(), seed, rounds).await;
     if ended.is_err() {
         println!("the hosts' logs are in {}", logs.keep().display());
     }
-    ended.with_context(|| format!("seed {seed} (STOKEHOLD_SEED repeats it)"))
+    Ok(ended)
+}
+
+/// How the members differ once all of them run and nobody writes.
+async fn disagreement(world: &World) -> Result<Option<String>> {
+    let etcd = world.etcd().context("the world is not on etcd")?;
+    block_in_place(|| etcd.start_all())?;
+    etcd.disagreement(AGREE_MAX).await
 }
 
 async fn befallen(world: &World, logs: &Path, seed: u64, rounds: usize) -> Result<()> {

@@ -73,7 +73,25 @@ async fn run(seed: Option<u64>) -> Result<BTreeMap<String, Json>> {
     for family in FAMILIES {
         all.extend(world.all(family).await?);
     }
-    Ok(all.into_iter().map(|(key, value)| (key, crate::scenario::plain(value))).collect())
+    Ok(all.into_iter().map(|(key, value)| (key, in_place(crate::scenario::plain(value)))).collect())
+}
+
+/// A stack that Heat had made for a host that died before it could say so is found by the next one, which cannot know
+/// what it was made of and updates it: the same stack, and Heat calls it updated.
+fn in_place(mut record: Json) -> Json {
+    for (field, made, updated) in [
+        ("stack_status", "CREATE_COMPLETE", "UPDATE_COMPLETE"),
+        (
+            "status_reason",
+            "Stack CREATE completed successfully",
+            "Stack UPDATE completed successfully",
+        ),
+    ] {
+        if let Some(text) = record.get_mut(field).filter(|text| **text == made) {
+            *text = json!(updated);
+        }
+    }
+    record
 }
 
 /// A host that is killed and started anew, so many times; answers the last one, which lives on.

@@ -6,6 +6,7 @@ mod member;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
@@ -20,6 +21,8 @@ pub use self::member::Member;
 pub const VARIABLE: &str = "STOKEHOLD_ETCD";
 /// How often a start is tried: somebody else may take a port just before etcd does.
 const STARTS_MAX: u32 = 5;
+/// Between two looks at what the members hold.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What to start.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +62,15 @@ pub fn program() -> Result<Option<PathBuf>> {
     }
     println!("not run: no etcd; `cargo xtask etcd` gets one");
     Ok(None)
+}
+
+/// What a member holds.
+#[derive(Debug, PartialEq, Eq)]
+struct Holdings {
+    revision: i64,
+    compacted: i64,
+    /// Over all keys, values and their history.
+    hash: u32,
 }
 
 impl Cluster {
@@ -169,6 +181,37 @@ impl Cluster {
             }
         }
         bail!("nobody leads")
+    }
+
+    /// Why the members cannot be believed: while nobody writes, all must come to hold the same.
+    ///
+    /// # Errors
+    /// One cannot be asked.
+    pub async fn disagreement(&self, within: Duration) -> Result<Option<String>> {
+        let begun = Instant::now();
+        loop {
+            let mut held = Vec::new();
+            for member in &self.members {
+                held.push(self.holdings(member).await?);
+            }
+            if held.iter().all(|one| Some(one) == held.first()) {
+                return Ok(None);
+            }
+            if begun.elapsed() > within {
+                return Ok(Some(format!("its members hold {held:?}")));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn holdings(&self, member: &Member) -> Result<Holdings> {
+        let mut client = self.client_of(&[member.endpoint()]).await?;
+        // Read by agreement of all, so that it has come as far as they.
+        let read = client.get("/", None).await?;
+        let revision = read.header().context("an answer without a header")?.revision();
+        let hash = client.hash_kv(revision).await?;
+        let (hash, compacted) = (hash.hash(), hash.compact_version());
+        Ok(Holdings { revision, compacted, hash })
     }
 
     /// The same as a user.
