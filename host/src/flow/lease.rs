@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::{info, warn};
@@ -29,8 +29,8 @@ const REVOKE_MAX: Duration = Duration::from_secs(2);
 pub(super) struct Keeper {
     store: Arc<dyn Store>,
     ttl: Duration,
-    /// The lease that was granted last.
-    id: LeaseId,
+    /// The lease that was granted last; none until the store has given the first one.
+    id: Option<LeaseId>,
     /// The lease as long as this host may be sure of it.
     lease: watch::Sender<Option<LeaseId>>,
     /// Until when it may.
@@ -38,16 +38,16 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Grants the first lease. The receiver always shows the present one, or that there is none.
+    /// Asks for the first lease; where the store is out of reach, `run` goes on asking. The receiver always shows the
+    /// present one, or that there is none.
     pub(super) async fn start(
         store: Arc<dyn Store>,
         ttl: Duration,
-    ) -> Result<(watch::Receiver<Option<LeaseId>>, Self)> {
-        let asked = Instant::now();
-        let id = store.grant(ttl).await.context("cannot get a lease from the store")?;
-        let (lease, shown) = watch::channel(Some(id));
-        let sure_until = asked + ttl - ttl / MARGIN_PER_TTL;
-        Ok((shown, Self { store, ttl, id, lease, sure_until }))
+    ) -> (watch::Receiver<Option<LeaseId>>, Self) {
+        let (lease, shown) = watch::channel(None);
+        let mut keeper = Self { store, ttl, id: None, lease, sure_until: Instant::now() };
+        keeper.grant().await;
+        (shown, keeper)
     }
 
     /// Keeps the lease until stopped and nobody uses it any more, then ends it.
@@ -70,8 +70,9 @@ impl Keeper {
                 _ = stopped.changed(), if !*stopped.borrow() => {}
             }
         }
+        let Some(id) = self.id else { return Ok(()) };
         // Where this fails, the lease ends by itself a little later.
-        match timeout(REVOKE_MAX, self.store.revoke(self.id)).await {
+        match timeout(REVOKE_MAX, self.store.revoke(id)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 warn!("cannot end the host's lease: {:#}", anyhow::Error::from(error));
@@ -84,9 +85,10 @@ impl Keeper {
     /// Asks for more time; a lease that is no longer sure is given up while the answer is waited
     /// for. Answers whether there is a lease now.
     async fn keep(&mut self) -> bool {
+        let Some(id) = self.id else { return self.grant().await };
         let asked = Instant::now();
         let store = Arc::clone(&self.store);
-        let keep = store.keep(self.id);
+        let keep = store.keep(id);
         tokio::pin!(keep);
         let answer = if let Ok(answer) = timeout_at(self.sure_until, &mut keep).await {
             answer
@@ -95,7 +97,7 @@ impl Keeper {
             keep.await
         };
         match answer {
-            Ok(()) => self.show(asked),
+            Ok(()) => self.show(id, asked),
             Err(StoreError::LeaseLost(_)) => {
                 self.give_up("the store has ended it");
                 return self.grant().await;
@@ -115,12 +117,11 @@ impl Keeper {
         let asked = Instant::now();
         match self.store.grant(self.ttl).await {
             Ok(id) => {
-                self.id = id;
-                self.show(asked);
+                self.show(id, asked);
                 true
             }
             Err(error) => {
-                warn!("cannot get a new lease: {:#}", anyhow::Error::from(error));
+                warn!("cannot get a lease: {:#}; trying again", anyhow::Error::from(error));
                 false
             }
         }
@@ -138,11 +139,14 @@ impl Keeper {
     }
 
     /// The store has confirmed the lease, asked at `asked`.
-    fn show(&mut self, asked: Instant) {
+    fn show(&mut self, id: LeaseId, asked: Instant) {
         self.sure_until = asked + self.ttl - self.ttl / MARGIN_PER_TTL;
-        if *self.lease.borrow() != Some(self.id) {
-            info!("the host has a lease again");
-            self.lease.send_replace(Some(self.id));
+        let is_first = self.id.replace(id).is_none();
+        if *self.lease.borrow() != Some(id) {
+            if !is_first {
+                info!("the host has a lease again");
+            }
+            self.lease.send_replace(Some(id));
         }
     }
 }

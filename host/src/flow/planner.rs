@@ -41,6 +41,8 @@ struct Planner {
     /// To be looked at, first come first served, none twice.
     dirty: VecDeque<ResourceRef>,
     listed: BTreeSet<ResourceRef>,
+    /// What the mirror has reached.
+    reached: Revision,
     /// To be looked at again once the mirror has reached the revision.
     later: Vec<(Revision, ResourceRef)>,
     /// Put off once until what they refer to is planned.
@@ -81,6 +83,7 @@ pub(super) async fn run(
         term: None,
         dirty: VecDeque::new(),
         listed: BTreeSet::new(),
+        reached: Revision(0),
         later: Vec::new(),
         put_off: BTreeSet::new(),
         under_way: BTreeMap::new(),
@@ -129,8 +132,9 @@ impl Planner {
             let everything = self.catalog.everything();
             self.mark_all(everything);
         }
+        self.reached = update.revision;
         let (due, later) =
-            std::mem::take(&mut self.later).into_iter().partition(|(at, _)| *at <= update.revision);
+            std::mem::take(&mut self.later).into_iter().partition(|(at, _)| *at <= self.reached);
         self.later = later;
         let due: Vec<_> = due;
         self.mark_all(due.into_iter().map(|(_, of)| of));
@@ -255,7 +259,12 @@ impl Planner {
             }
             Err(Uncommitted::Conflict(revision)) => {
                 debug!(resource = %of, %revision, "plan was overtaken and is made again");
-                self.later.push((revision, of));
+                if revision <= self.reached {
+                    // There may be no further change to wait for.
+                    self.mark(of);
+                } else {
+                    self.later.push((revision, of));
+                }
             }
             Err(Uncommitted::Unavailable(_)) => self.mark_next(of),
             Err(Uncommitted::LeaseLost) => self.mark(of),

@@ -19,6 +19,8 @@ enum Kept {
     Yes,
     Lost,
     OutOfReach,
+    /// And none is granted, either.
+    NoneYet,
     /// No answer until this changes.
     Silence,
 }
@@ -46,6 +48,9 @@ impl Store for Leases {
     }
 
     async fn grant(&self, _: Duration) -> Result<LeaseId, StoreError> {
+        if *self.kept.borrow() == Kept::NoneYet {
+            return Err(StoreError::Unavailable(anyhow::anyhow!("not there yet")));
+        }
         Ok(LeaseId(self.granted.fetch_add(1, Ordering::Relaxed) + 1))
     }
 
@@ -59,7 +64,9 @@ impl Store for Leases {
                 Err(StoreError::LeaseLost(lease))
             }
             Kept::Yes | Kept::Lost | Kept::Silence => Ok(()),
-            Kept::OutOfReach => Err(StoreError::Unavailable(anyhow::anyhow!("cut off"))),
+            Kept::OutOfReach | Kept::NoneYet => {
+                Err(StoreError::Unavailable(anyhow::anyhow!("cut off")))
+            }
         }
     }
 
@@ -76,7 +83,7 @@ type Started = (Arc<Leases>, watch::Receiver<Option<LeaseId>>, Instant, watch::S
 async fn start(kept: Kept) -> Started {
     let store = Arc::new(Leases { granted: AtomicI64::new(0), kept: watch::Sender::new(kept) });
     let begun = Instant::now();
-    let (lease, keeper) = Keeper::start(Arc::clone(&store) as Arc<dyn Store>, TTL).await.unwrap();
+    let (lease, keeper) = Keeper::start(Arc::clone(&store) as Arc<dyn Store>, TTL).await;
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(keeper.run(stopped));
     (store, lease, begun, stop)
@@ -108,4 +115,13 @@ async fn a_lost_lease_is_shown_as_lost_and_followed_by_a_new_one() {
     assert!(next.is_none() || next == Some(LeaseId(2)));
     let next = *lease.wait_for(Option::is_some).await.unwrap();
     assert_eq!(next, Some(LeaseId(2)));
+}
+
+#[tokio::test]
+async fn a_store_that_is_out_of_reach_at_the_start_is_asked_again() {
+    let (store, mut lease, _, _stop) = start(Kept::NoneYet).await;
+    assert_eq!(*lease.borrow(), None);
+    store.kept.send_replace(Kept::Yes);
+    let first = *lease.wait_for(Option::is_some).await.unwrap();
+    assert_eq!(first, Some(LeaseId(1)));
 }

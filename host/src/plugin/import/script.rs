@@ -79,7 +79,7 @@ fn error(word: &str) -> Error {
 /// Answers a request from the witness's script.
 ///
 /// # Errors
-/// Those that the script says; a request without an answer is refused, and noted.
+/// Those that the script says; a request without an answer fails, and is noted.
 pub(super) async fn play(
     plugin: &Plugin,
     witness: &Arc<Witness>,
@@ -95,8 +95,10 @@ pub(super) async fn play(
     let answer = answer.or_else(|| witness.answer(&method, &masked(&plugin.grants, &url)));
     let Some(Exchange { status, answer, .. }) = answer else {
         witness.miss(&method, &url);
-        watch.failed(&Error::HttpRequestDenied);
-        return Err(Error::HttpRequestDenied);
+        // Not as a refused one: a guest would say which grant is missing.
+        let why = Error::InternalError(Some("the script has no answer to it".to_owned()));
+        watch.failed(&why);
+        return Err(why);
     };
     let status = match status {
         Ok(status) => status,
