@@ -27,7 +27,7 @@ struct Cloud {
 impl Cloud {
     async fn start() -> Result<Option<Self>> {
         let Some(keystone) = real_keystone::start().await? else { return Ok(None) };
-        let of_it = Some(keystone.for_heat());
+        let of_it = Some(keystone.for_services());
         let options = HeatOptions { keystone: of_it, ..HeatOptions::default() };
         let Some(heat) = real_heat::start(options).await? else { return Ok(None) };
         keystone.register(heat.url()).await?;

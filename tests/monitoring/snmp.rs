@@ -15,6 +15,8 @@ use stokehold_tests::paths;
 use stokehold_tests::snmpd::Agent;
 use stokehold_tests::world::{Setup, World};
 
+use super::{register, shown};
+
 const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// `ifOperStatus` of the first interface, `lo`, as the agent is told to tell it: down.
 const LO_IS_DOWN: &str = "override .1.3.6.1.2.1.2.2.1.8.1 integer 2";
@@ -95,16 +97,6 @@ fn world(granted: u16, asked: u16) -> Result<World> {
     World::without_host(setup, Role::Host)
 }
 
-async fn shown(world: &World, wanted: Json) -> Result<()> {
-    let what = format!("{wanted} under /monitoring");
-    world
-        .until(&what, async || {
-            Ok((world.get("/monitoring/v2.0/ports/p1").await? == Some(wanted.clone()))
-                .then_some(()))
-        })
-        .await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registered_device_and_its_port_are_told_as_the_agent_tells_them() -> Result<()> {
     let Some(mut agent) = Agent::start(HERE, None, "")? else { return Ok(()) };
@@ -120,12 +112,7 @@ async fn a_registered_device_and_its_port_are_told_as_the_agent_tells_them() -> 
         target("none", interface("ae0")),
         json!({"name": "session", "type": "bgp_session", "properties": {}}),
     ];
-    let state = json!({"version": 4, "error": "", "state": {"worker_state": "x"}});
-    // Without a config it would be cleaned up.
-    world.config("/v2.0/ports/p1", &json!({"id": "p1", "tenant_id": "t"}), 4, false).await?;
-    world.put("/state/v2.0/ports/p1", &state).await?;
-    let registration = json!({"version": 4, "targets": targets});
-    world.put("/stokehold/monitored/v2.0/ports/p1", &registration).await?;
+    register(&world, &targets).await?;
     world.start_host().await?;
     // There is no prober for the session: it is not told of.
     shown(&world, json!({"device": "UP", "lo": "UP", "none": "FAIL", "version": 4})).await?;

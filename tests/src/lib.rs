@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod random;
 pub mod real_heat;
 pub mod real_keystone;
+pub mod real_nova;
 pub mod snmpd;
 pub mod stored;
 pub mod world;

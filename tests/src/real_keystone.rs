@@ -86,17 +86,23 @@ impl RealKeystone {
         &self.ca
     }
 
-    /// What a Heat is told of it.
-    pub fn for_heat(&self) -> (String, String) {
+    /// What other services are told of it: its address, and the administrator's password.
+    pub fn for_services(&self) -> (String, String) {
         (self.url.clone(), PASSWORD.to_owned())
     }
 
     async fn with_admin(mut self) -> Result<Self> {
-        let admin = User { id: String::new(), name: "admin".into(), password: PASSWORD.into() };
-        let project = json!({"name": "admin", "domain": {"id": "default"}});
-        let token = self.token(&admin, &project).await?;
-        self.admin = Client::new(&self.url).token(&token);
+        self.admin = Client::new(&self.url).token(&self.admin_token().await?);
         Ok(self)
+    }
+
+    /// A token of the administrator for his own project.
+    ///
+    /// # Errors
+    /// Keystone gives none.
+    pub async fn admin_token(&self) -> Result<String> {
+        let admin = User { id: String::new(), name: "admin".into(), password: PASSWORD.into() };
+        self.token(&admin, &json!({"name": "admin", "domain": {"id": "default"}})).await
     }
 
     /// A token of somebody for a project.
@@ -156,11 +162,18 @@ impl RealKeystone {
     /// # Errors
     /// Keystone refuses.
     pub async fn register(&self, heat_url: &str) -> Result<()> {
-        let body = json!({"service": {"type": "orchestration", "name": "heat"}});
+        self.offer("orchestration", &format!("{heat_url}/%(tenant_id)s")).await
+    }
+
+    /// Puts a service of a type into the catalogue.
+    ///
+    /// # Errors
+    /// Keystone refuses.
+    pub async fn offer(&self, kind: &str, url: &str) -> Result<()> {
+        let body = json!({"service": {"type": kind, "name": kind}});
         let service = self.made("service", "/services", &body).await?;
         let body = json!({"endpoint": {
-            "service_id": service, "interface": "public", "region_id": "RegionOne",
-            "url": format!("{heat_url}/%(tenant_id)s"),
+            "service_id": service, "interface": "public", "region_id": "RegionOne", "url": url,
         }});
         self.made("endpoint", "/endpoints", &body).await.map(|_| ())
     }

@@ -37,23 +37,25 @@ impl Prober for NovaProber {
         let request = Request { timeout_ms: TIMEOUT_MS, ..request };
         let failed = |why: String| format!("cannot ask Nova at {url}: {why}");
         let response = host.http(&request).map_err(|e| Failure::from(e).reworded(failed))?;
-        let told = response.json();
-        let status = told.as_ref().and_then(|told| told.get("server")?.get("status")?.as_str());
-        let status = match (response.status, status) {
-            (200, Some("ACTIVE")) => "UP",
+        let told = response.json().unwrap_or_default();
+        let status = told.pointer("/server/status").and_then(Json::as_str);
+        let why = match (response.status, status) {
+            (200, Some("ACTIVE")) => return Ok("UP".to_owned()),
             // Nova has given up on it.
-            (200, Some("ERROR")) => "FAIL",
-            (404, _) | (200, Some(_)) => "DOWN",
-            (200, None) => {
-                return Err(Failure::Retry(failed("its answer has no status".to_owned())));
+            (200, Some("ERROR")) => return Ok("FAIL".to_owned()),
+            (200, Some(_)) => return Ok("DOWN".to_owned()),
+            // Nova itself says so, and not somebody who knows nothing of servers.
+            (404, _) if told.get("itemNotFound").is_some() => return Ok("DOWN".to_owned()),
+            (200, None) => "its answer has no status".to_owned(),
+            (status @ (300 | 404), _) => {
+                format!("it answers {status}, as where no servers are; {URL} wants its version")
             }
-            (401 | 403, _) => {
-                let why = format!("it answers {}; {TOKEN} is missing or not good", response.status);
-                return Err(Failure::Retry(failed(why)));
+            (status @ (401 | 403), _) => {
+                format!("it answers {status}; {TOKEN}, or the host's login, is missing or not good")
             }
-            (status, _) => return Err(Failure::Retry(failed(format!("it answers {status}")))),
+            (status, _) => format!("it answers {status}"),
         };
-        Ok(status.to_owned())
+        Err(Failure::Retry(failed(why)))
     }
 }
 

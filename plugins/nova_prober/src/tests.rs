@@ -53,8 +53,13 @@ fn a_nova_in_trouble_says_nothing_about_the_server() {
     let failed = |words: &str| Err(Failure::retry(format!("cannot ask Nova at {SERVER}: {words}")));
     assert_eq!(probed(no_answer()), failed("connection refused"));
     assert_eq!(probed(answer(503, json!({}))), failed("it answers 503"));
-    let unauthorized = "it answers 401; nova_token is missing or not good";
+    let unauthorized = "it answers 401; nova_token, or the host's login, is missing or not good";
     assert_eq!(probed(answer(401, json!({}))), failed(unauthorized));
+    for status in [300, 404] {
+        let words =
+            format!("it answers {status}, as where no servers are; nova_url wants its version");
+        assert_eq!(probed(answer(status, json!({"choices": []}))), failed(&words));
+    }
     for odd in [json!({}), json!([]), json!({"server": {"status": 1}})] {
         assert_eq!(probed(answer(200, odd)), failed("its answer has no status"));
     }

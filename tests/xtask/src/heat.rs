@@ -1,4 +1,4 @@
-//! A real `OpenStack` Heat, and the Keystone it asks, for the tests that want them.
+//! A real `OpenStack` Heat, the Keystone it asks, and a Nova, for the tests that want them.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -22,6 +22,9 @@ pub(crate) const HEAT: Service =
 
 pub(crate) const KEYSTONE: Service =
     Service { name: "keystone", package: "keystone==30.0.0", variable: "STOKEHOLD_KEYSTONE_VENV" };
+
+pub(crate) const NOVA: Service =
+    Service { name: "nova", package: "nova==34.0.0", variable: "STOKEHOLD_NOVA_VENV" };
 
 impl Service {
     /// Makes a Python environment under `target/` with the service in it; the same again is quick.

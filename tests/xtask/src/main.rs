@@ -25,6 +25,7 @@ usage: cargo xtask <chore>
   bench            the benchmarks
   heat             a real OpenStack Heat in a Python environment under target/
   keystone         a real OpenStack Keystone likewise
+  nova             a real OpenStack Nova likewise
   etcd             a real etcd: the one on the PATH, or one under target/
   languages        toolchains for Python, JavaScript and C under target/, and the examples in them
   snmpd            a real SNMP agent: the one on the PATH, or one under target/
@@ -51,6 +52,7 @@ fn perform(args: &[&str]) -> Result<ExitCode> {
         ["bench"] => suites::bench().map(|()| ExitCode::SUCCESS),
         ["heat"] => install(&heat::HEAT),
         ["keystone"] => install(&heat::KEYSTONE),
+        ["nova"] => install(&heat::NOVA),
         ["etcd"] => etcd::install().map(|program| {
             println!("export {}={}", etcd::VARIABLE, program.display());
             ExitCode::SUCCESS

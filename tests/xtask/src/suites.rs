@@ -120,7 +120,7 @@ struct Service {
     install: fn() -> Result<PathBuf>,
 }
 
-const SERVICES: [Service; 5] = [
+const SERVICES: [Service; 6] = [
     Service {
         step: "real Heat",
         variable: heat::HEAT.variable,
@@ -134,6 +134,13 @@ const SERVICES: [Service; 5] = [
         chore: heat::KEYSTONE.name,
         present: || heat::KEYSTONE.present(),
         install: || heat::KEYSTONE.install(),
+    },
+    Service {
+        step: "real Nova",
+        variable: heat::NOVA.variable,
+        chore: heat::NOVA.name,
+        present: || heat::NOVA.present(),
+        install: || heat::NOVA.install(),
     },
     Service {
         step: "real etcd",
