@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use heat_simulator::Client;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use stokehold_tests::world::{Setup, World, parse};
 use stokehold_tests::{paths, real_heat};
 
@@ -113,10 +113,12 @@ async fn follow(world: &World, line: &Line) -> Result<()> {
         }
         Line::Stack { key, value } => {
             let status = &value["stack_status"];
+            // On a busy machine Heat may answer a creation too late: the next try finds the stack and updates it.
+            let late = if status == "CREATE_COMPLETE" { "UPDATE_COMPLETE" } else { "" };
+            let is_so = |record: &Json| [status, &json!(late)].contains(&&record["stack_status"]);
             world
                 .until(&format!("{key} {status}"), async || {
-                    let record = world.get(key).await?;
-                    Ok(record.filter(|record| record["stack_status"] == *status).map(|_| ()))
+                    Ok(world.get(key).await?.filter(is_so).map(|_| ()))
                 })
                 .await?;
         }

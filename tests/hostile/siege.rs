@@ -21,9 +21,9 @@ const MARGIN_BYTES: u64 = 24 << 20;
 
 /// What is done, with how much, and what the host says of it.
 const ACTS: [(&str, u64, &str); 12] = [
-    ("spin", 0, "deadline of 400 ms"),
-    ("spin in the host", 2_000_000, "deadline of 400 ms"),
-    ("sleep", 60_000, "deadline of 400 ms"),
+    ("spin", 0, "deadline of 1500 ms"),
+    ("spin in the host", 2_000_000, "deadline of 1500 ms"),
+    ("sleep", 60_000, "deadline of 1500 ms"),
     ("eat", 100, "memory of 67108864 bytes"),
     ("recurse", 0, "handler trapped"),
     ("panic", 0, "the boiler is cold"),
@@ -46,7 +46,7 @@ async fn after_every_hostile_act_the_next_job_runs_and_the_memory_is_where_it_wa
     setup.pace.attempts_max = 1;
     let world = World::without_host(setup, Role::Guest)?;
     let mut command = world.host_command()?;
-    command.args(["--call-ms-max", "400", "--memory-bytes-max", "67108864"]);
+    command.args(["--call-ms-max", "1500", "--memory-bytes-max", "67108864"]);
     let host = command.stderr(Stdio::null()).spawn().context("cannot start a host")?;
     let host = Host(host);
 
