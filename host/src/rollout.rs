@@ -1,4 +1,4 @@
-//! Thought 4: which version of a plugin a call goes to, and whether there is to be one.
+//! Thought 5: which version of a plugin a call goes to, and whether there is to be one.
 //!
 //! A new version is on trial: it may get a share of the calls only (the canary), and goes out again by itself when it
 //! faults before so many good calls. Whichever is in service, faults in a row pause it for a while that doubles each

@@ -15,7 +15,7 @@ mod plugins;
 mod tests;
 mod value;
 
-pub use plugins::{Identity, Injected, Keystone, Plugin, Scope, Source, own_file};
+pub use plugins::{Injected, Keystone, Plugin, Source, own_file};
 pub use value::{LogFormat, MonitorOut, SchemaSource, Secret, StorePlace};
 
 use value::Setting;

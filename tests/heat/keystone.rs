@@ -1,7 +1,5 @@
 //! A Heat that believes nobody: the host logs in at a real Keystone, and the plugin knows nothing of it.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Context, Result, ensure};
 use heat_simulator::Client;
 use stokehold::plugin::{Hidden, Identity, Keystone, Scope};
@@ -40,21 +38,8 @@ impl Cloud {
 
     /// The user logs in by password, for the project of each request.
     fn login(&self) -> Keystone {
-        Keystone {
-            url: self.proxy.url().to_owned(),
-            identity: Identity::Password {
-                user: self.user.name.clone(),
-                domain: "Default".to_owned(),
-                password: Hidden::new(&*self.user.password),
-            },
-            scope: Scope::Tenant,
-            region: Some("RegionOne".to_owned()),
-            interface: "public".to_owned(),
-            services: BTreeSet::from(["orchestration".to_owned()]),
-            timeout_ms: 10_000,
-            renew_before_ms: 60_000,
-            tokens_max: 10,
-        }
+        let login = self.keystone.login(&self.user, "orchestration");
+        Keystone { url: self.proxy.url().to_owned(), ..login }
     }
 
     /// A host that logs in so, in the first project.

@@ -1,11 +1,7 @@
 //! Secrets that the host puts into requests: they reach their host, and the guest never has them.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
-use stokehold::plugin::{
-    Hidden, Identity, InjectedSecret, Keystone, PluginGrants, Scope, Standing,
-};
+use stokehold::plugin::{InjectedSecret, PluginGrants, Standing};
 use stokehold_tests::real_keystone;
 
 use super::network::{Server, fetch, refused};
@@ -128,21 +124,7 @@ async fn a_token_of_keystones_reaches_the_service_and_is_nowhere_in_the_guests_m
     keystone.register(&format!("http://{}", server.authority)).await.unwrap();
     let user = keystone.user("worker", &PARTS.concat()).await.unwrap();
     let project = keystone.project("one", &user).await.unwrap();
-    let login = Keystone {
-        url: keystone.url().to_owned(),
-        identity: Identity::Password {
-            user: user.name.clone(),
-            domain: "Default".to_owned(),
-            password: Hidden::new(&*user.password),
-        },
-        scope: Scope::Tenant,
-        region: None,
-        interface: "public".to_owned(),
-        services: BTreeSet::from(["orchestration".to_owned()]),
-        timeout_ms: 10_000,
-        renew_before_ms: 60_000,
-        tokens_max: 10,
-    };
+    let login = keystone.login(&user, "orchestration");
     let grants = PluginGrants { keystone: Some(login), ..PluginGrants::default() };
     let worker = House::new().guest("guest_http").grant("guest_http", grants).worker().await;
     // Keystone's tokens begin so, all of them.

@@ -10,6 +10,7 @@ pub mod guests;
 pub mod http_server;
 pub mod kafka;
 pub mod paths;
+pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod random;

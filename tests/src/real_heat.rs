@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use tokio::sync::OnceCell;
 
-use crate::paths;
+use crate::{paths, ports};
 
 /// What a Heat is told when it starts.
 #[derive(Clone, Debug)]
@@ -120,7 +120,8 @@ pub async fn shared() -> Result<Option<&'static RealHeat>> {
 pub async fn start(options: HeatOptions) -> Result<Option<RealHeat>> {
     let Some(venv) = venv("STOKEHOLD_HEAT_VENV", "real Heat")? else { return Ok(None) };
     let scratch = tempfile::tempdir().context("cannot make a folder for Heat")?;
-    let launching = move || launch(0, scratch, venv, options);
+    let [port] = ports::free()?;
+    let launching = move || launch(port, scratch, venv, options);
     tokio::task::spawn_blocking(launching).await?.map(Some)
 }
 

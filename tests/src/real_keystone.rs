@@ -1,5 +1,6 @@
 //! The genuine OpenStack Keystone, in one process on loopback, and those who are known there.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, ensure};
 use heat_simulator::{Client, Reply};
 use serde_json::{Value as Json, json};
+use stokehold::plugin::{Hidden, Identity, Keystone, Scope};
 
 use crate::etcd::Certificates;
 use crate::paths;
@@ -89,6 +91,25 @@ impl RealKeystone {
     /// What other services are told of it: its address, and the administrator's password.
     pub fn for_services(&self) -> (String, String) {
         (self.url.clone(), PASSWORD.to_owned())
+    }
+
+    /// How a host logs in as this user for the project of each request, to ask services of this type.
+    pub fn login(&self, user: &User, service: &str) -> Keystone {
+        Keystone {
+            url: self.url.clone(),
+            identity: Identity::Password {
+                user: user.name.clone(),
+                domain: "Default".to_owned(),
+                password: Hidden::new(&*user.password),
+            },
+            scope: Scope::Tenant,
+            region: Some("RegionOne".to_owned()),
+            interface: "public".to_owned(),
+            services: BTreeSet::from([service.to_owned()]),
+            timeout_ms: 10_000,
+            renew_before_ms: 60_000,
+            tokens_max: 10,
+        }
     }
 
     async fn with_admin(mut self) -> Result<Self> {

@@ -8,9 +8,9 @@ use anyhow::{Context, Result, ensure};
 use heat_simulator::{Client, Reply};
 use serde_json::json;
 
-use crate::paths;
 use crate::real_heat::{ready, venv};
 use crate::real_keystone::RealKeystone;
+use crate::{paths, ports};
 
 /// A Nova with a server in each state. It ends with us, however we end.
 pub struct RealNova {
@@ -50,7 +50,8 @@ pub async fn start(keystone: &RealKeystone, project: &str) -> Result<Option<Real
     let place = Place { scratch, venv, keystone: keystone.for_services(), project };
     let token = keystone.admin_token().await?;
     tokio::task::spawn_blocking(move || {
-        let (url, process, before) = launch(&place, 0)?;
+        let [port] = ports::free()?;
+        let (url, process, before) = launch(&place, port)?;
         let told = before.iter().filter_map(|line| line.strip_prefix("server ")?.split_once(' '));
         let servers = told.map(|(state, id)| (state.to_owned(), id.to_owned())).collect();
         let admin = Client::new(&url).token(&token);

@@ -205,6 +205,7 @@ impl World {
             bounds: self.setup.bounds.clone(),
             cache_dir: Some(crate::paths::cache()?),
             per_plugin: self.grants(),
+            source: self.setup.source.clone(),
             ..PluginSettings::default()
         };
         Ok(plugin::load(&engine, &self.setup.handlers, &settings).await)

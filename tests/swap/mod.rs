@@ -1,6 +1,7 @@
 //! Plugins that change while a host runs.
 
 mod folder;
+mod grants;
 mod load;
 
 use std::fs;

@@ -54,7 +54,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("plugin", &["domain", "http_client"]),
     ("http_client", &[]),
     ("kafka", &[]),
-    ("settings", &[]),
+    ("settings", &["domain"]),
     ("domain", &[]),
     ("lib", &[]),
 ];

@@ -13,7 +13,7 @@ use crate::plugin::{
     self, AskedBounds, Bounds, GrantSource, Hidden, InjectedSecret, PluginGrants, PluginSettings,
     RecordingSettings, TrustSettings,
 };
-use crate::settings::{self, Identity, Injected, Keystone, Plugin, Scope, Settings, Source};
+use crate::settings::{self, Injected, Keystone, Plugin, Settings, Source};
 
 /// Bytes of a file with a secret or with a plugin's grants.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -159,38 +159,9 @@ fn held(secret: &Injected) -> Result<InjectedSecret> {
 }
 
 fn login(said: &Keystone) -> Result<plugin::Keystone> {
-    let hidden = |source, what| {
-        let text = value(source).with_context(|| format!("cannot read {what} of keystone"))?;
-        anyhow::Ok(Hidden::new(text))
-    };
-    let identity = match &said.identity {
-        Identity::Password { user, domain, password } => plugin::Identity::Password {
-            user: user.clone(),
-            domain: domain.clone(),
-            password: hidden(password, "password")?,
-        },
-        Identity::ApplicationCredential { id, secret } => plugin::Identity::ApplicationCredential {
-            id: id.clone(),
-            secret: hidden(secret, "application_credential_secret")?,
-        },
-    };
-    let scope = match &said.scope {
-        Scope::Tenant => plugin::Scope::Tenant,
-        Scope::Project { name, domain } => {
-            plugin::Scope::Project { name: name.clone(), domain: domain.clone() }
-        }
-        Scope::Own => plugin::Scope::Own,
-    };
-    Ok(plugin::Keystone {
-        url: said.url.clone(),
-        identity,
-        scope,
-        region: said.region.clone(),
-        interface: said.interface.clone(),
-        services: said.services.clone(),
-        timeout_ms: said.timeout_ms,
-        renew_before_ms: said.renew_before_ms,
-        tokens_max: usize::try_from(said.tokens_max).unwrap_or(usize::MAX),
+    said.clone().with_secret(|key, source| {
+        let text = value(&source).with_context(|| format!("cannot read {key} of keystone"))?;
+        Ok(Hidden::new(text))
     })
 }
 

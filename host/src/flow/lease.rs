@@ -35,19 +35,18 @@ pub(super) struct Keeper {
     lease: watch::Sender<Option<LeaseId>>,
     /// Until when it may.
     sure_until: Instant,
+    /// The host has been told that it has none.
+    is_late: bool,
 }
 
 impl Keeper {
-    /// Asks for the first lease; where the store is out of reach, `run` goes on asking. The receiver always shows the
-    /// present one, or that there is none.
-    pub(super) async fn start(
+    /// A keeper without a lease; `run` gets one. The receiver always shows the present one, or that there is none.
+    pub(super) fn new(
         store: Arc<dyn Store>,
         ttl: Duration,
     ) -> (watch::Receiver<Option<LeaseId>>, Self) {
         let (lease, shown) = watch::channel(None);
-        let mut keeper = Self { store, ttl, id: None, lease, sure_until: Instant::now() };
-        keeper.grant().await;
-        (shown, keeper)
+        (shown, Self { store, ttl, id: None, lease, sure_until: Instant::now(), is_late: false })
     }
 
     /// Keeps the lease until stopped and nobody uses it any more, then ends it.
@@ -121,6 +120,7 @@ impl Keeper {
                 true
             }
             Err(error) => {
+                self.is_late = true;
                 warn!("cannot get a lease: {:#}; trying again", anyhow::Error::from(error));
                 false
             }
@@ -131,8 +131,9 @@ impl Keeper {
         self.lease.borrow().is_some()
     }
 
-    fn give_up(&self, why: &str) {
+    fn give_up(&mut self, why: &str) {
         if self.is_shown() {
+            self.is_late = true;
             warn!("the host's lease is lost ({why}): its running jobs are stopped");
             self.lease.send_replace(None);
         }
@@ -141,9 +142,9 @@ impl Keeper {
     /// The store has confirmed the lease, asked at `asked`.
     fn show(&mut self, id: LeaseId, asked: Instant) {
         self.sure_until = asked + self.ttl - self.ttl / MARGIN_PER_TTL;
-        let is_first = self.id.replace(id).is_none();
+        self.id = Some(id);
         if *self.lease.borrow() != Some(id) {
-            if !is_first {
+            if std::mem::take(&mut self.is_late) {
                 info!("the host has a lease again");
             }
             self.lease.send_replace(Some(id));

@@ -58,6 +58,8 @@ struct Planner {
 struct Came {
     of: ResourceRef,
     plan: Plan,
+    /// What the mirror had reached when it was made.
+    planned_at: Revision,
     outcome: Result<Revision, Uncommitted>,
 }
 
@@ -235,19 +237,19 @@ impl Planner {
         // A leader that was deposed without knowing it commits nothing.
         plan.transaction.guards.push(Guard::Created(Entry::Leader, term));
         self.under_way.insert(of.clone(), refers_to);
-        let scribe = self.scribe.clone();
+        let (scribe, planned_at) = (self.scribe.clone(), self.reached);
         self.commits.spawn(async move {
             let outcome = scribe.commit(&plan.transaction, None).await;
             if let Err(Uncommitted::Unavailable(error)) = &outcome {
                 warn!(resource = %of, "cannot commit plan: {error:#}; trying again");
                 tokio::time::sleep(PAUSE).await;
             }
-            Came { of, plan, outcome }
+            Came { of, plan, planned_at, outcome }
         });
     }
 
     fn take(&mut self, came: Came) {
-        let Came { of, plan: Plan { transaction, about }, outcome } = came;
+        let Came { of, plan: Plan { transaction, about }, planned_at, outcome } = came;
         self.under_way.remove(&of);
         let behind = self.behind.remove(&of).unwrap_or_default();
         match outcome {
@@ -259,11 +261,12 @@ impl Planner {
             }
             Err(Uncommitted::Conflict(revision)) => {
                 debug!(resource = %of, %revision, "plan was overtaken and is made again");
-                if revision <= self.reached {
-                    // There may be no further change to wait for.
-                    self.mark(of);
+                let at = worth_another_look(planned_at, revision);
+                if at <= self.reached {
+                    // There may be no further change to wait for. Those that refer to it come after it.
+                    self.mark_next(of);
                 } else {
-                    self.later.push((revision, of));
+                    self.later.push((at, of));
                 }
             }
             Err(Uncommitted::Unavailable(_)) => self.mark_next(of),
@@ -309,6 +312,12 @@ impl Planner {
     }
 }
 
+/// When a plan that was overtaken may come out otherwise: once what overtook it is known. Where that was known already,
+/// the mirror does not show what stands in its way, and the next change is waited for.
+fn worth_another_look(planned_at: Revision, overtaken_at: Revision) -> Revision {
+    if planned_at < overtaken_at { overtaken_at } else { Revision(planned_at.0 + 1) }
+}
+
 /// Every resource that the jobs of a plan refer to.
 fn refers_to(transaction: &Transaction) -> BTreeSet<ResourceRef> {
     let jobs = transaction.effects.iter().filter_map(|effect| match effect {
@@ -330,5 +339,18 @@ fn tell(of: &ResourceRef, about: &About) {
         About::Answered { worker_state } => info!(resource = %of, %worker_state, "answered"),
         About::HeldBack { reason } => warn!(resource = %of, "held back: {reason}"),
         About::CleanedUp => info!(resource = %of, "cleaned up after deletion"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_that_was_overtaken_is_made_again_when_it_may_come_out_otherwise() {
+        for (planned_at, overtaken_at, at) in [(5, 6, 6), (5, 9, 9), (6, 6, 7), (7, 6, 8)] {
+            let again = worth_another_look(Revision(planned_at), Revision(overtaken_at));
+            assert_eq!(again, Revision(at), "planned at {planned_at}, overtaken at {overtaken_at}");
+        }
     }
 }

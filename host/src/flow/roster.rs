@@ -26,6 +26,16 @@ use crate::domain::{
 use crate::plugin::{Found, Loaded, Prober, Worker};
 use crate::rollout::{Ended, Gate, Rules, Side, Ticket, Turn};
 
+/// What became of a version that was to come into service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Installed {
+    /// It is in service.
+    Done,
+    /// While it was loaded, the version that it might have to be rolled back to became another one: it is to be loaded
+    /// again.
+    Overtaken,
+}
+
 /// Who is in service.
 pub(super) struct Roster {
     posts: Mutex<Posts>,
@@ -85,9 +95,18 @@ impl Roster {
     ///
     /// # Errors
     /// Why it does not fit those that are in service; what was in service still is.
-    pub(super) fn install(&self, file: &Path, arrival: Arrival) -> Result<(), String> {
-        let Arrival { found, way_back } = arrival;
+    pub(super) fn install(&self, file: &Path, arrival: Arrival) -> Result<Installed, String> {
+        let Arrival { found, former, way_back } = arrival;
         let mut posts = self.posts();
+        let trusted = posts.way_back(&self.rules, file);
+        if trusted.map(|version| version.plugin.digest()) != former.as_deref() {
+            return Ok(Installed::Overtaken);
+        }
+        if let Some(why) = posts.has_gone(&found) {
+            // Whatever is granted now holds for the one that came back for it, too.
+            posts.grant_anew(way_back);
+            return Err(why);
+        }
         posts.admit(&found, way_back.as_ref())?;
         let name = found.name().to_owned();
         let digest = short(found.digest());
@@ -104,17 +123,12 @@ impl Roster {
         self.meters.loaded(&name);
         self.meters.paused(&name, false);
         self.tell();
-        Ok(())
+        Ok(Installed::Done)
     }
 
     /// The version that a new one of this file would be rolled back to.
     pub(super) fn way_back(&self, file: &Path) -> Option<Arc<Found>> {
-        if !self.rules.keeps_former() {
-            return None;
-        }
-        let posts = self.posts();
-        let post = posts.by_name.get(&stem(file)).filter(|post| post.file == file)?;
-        Some(Arc::clone(&post.trusted()?.plugin))
+        self.posts().way_back(&self.rules, file).map(|version| Arc::clone(&version.plugin))
     }
 
     /// Whether nothing could be read under this path.
@@ -254,7 +268,8 @@ impl Roster {
         let turn = if post.has(digest) {
             post.rollout.end(&self.rules, ticket, ended, clock::now_ms())
         } else {
-            // Its file had gone meanwhile, and another one came under its name.
+            // It is here no more: its file had gone and another one came, or it lost the grants it needs.
+            post.rollout.abandon(ticket);
             Turn::None
         };
         post.perform(turn, &shift.name, &self.meters, fault);

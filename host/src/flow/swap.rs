@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 
 use super::caught::caught;
 use super::clock;
-use super::roster::Roster;
+use super::roster::{Installed, Roster};
 use crate::plugin::{Found, Loader, Mark};
 
 type Marks = BTreeMap<PathBuf, Mark>;
@@ -27,7 +27,9 @@ type Came = (PathBuf, Mark, Result<Arrival, String>);
 /// A version that is to take over, and the one to go back to if it faults.
 pub(super) struct Arrival {
     pub(super) found: Found,
-    /// With the grants of now; `None` where there is none.
+    /// The digest of the one before it that was trusted when the load began.
+    pub(super) former: Option<String>,
+    /// That one with the grants of now; `None` where there is none, or it is the same code.
     pub(super) way_back: Option<Found>,
 }
 
@@ -127,8 +129,12 @@ impl Swapper {
             debug!(file = %path.display(), "plugin file has changed while it was loaded");
             return;
         }
-        self.done.insert(path.clone(), mark);
         let installed = arrival.and_then(|arrival| self.roster.install(&path, arrival));
+        if installed == Ok(Installed::Overtaken) {
+            // The next look loads it again.
+            return;
+        }
+        self.done.insert(path.clone(), mark);
         if let Err(reason) = installed {
             self.roster.refuse(&path, reason);
         }
@@ -141,10 +147,16 @@ async fn arrive(
     former: Option<Arc<Found>>,
 ) -> Result<Arrival, String> {
     let found = loader.load_and_try(path).await?;
-    let Some(former) = former else { return Ok(Arrival { found, way_back: None }) };
-    let way_back = loader.granted_anew(path, &former).await;
-    if let Err(why) = &way_back {
-        warn!(plugin = found.name(), "there is no way back from its new version: {why}");
+    let mut arrival =
+        Arrival { found, former: former.as_ref().map(|it| it.digest().to_owned()), way_back: None };
+    if let Some(former) = former.filter(|former| former.digest() != arrival.found.digest()) {
+        match loader.granted_anew(path, &former).await {
+            Ok(way_back) => arrival.way_back = Some(way_back),
+            Err(why) => {
+                let plugin = former.name();
+                warn!(plugin, "its version in service cannot be gone back to: it {why}");
+            }
+        }
     }
-    Ok(Arrival { found, way_back: way_back.ok() })
+    Ok(arrival)
 }

@@ -135,9 +135,6 @@ impl Loader {
     pub async fn load_and_try(&self, file: &Path) -> Result<Found, String> {
         let found = self.load(file).await?;
         trial::attempt(&found).await?;
-        let loader = self.clone();
-        // Whoever swaps often and never starts anew would keep every version for ever.
-        drop(tokio::task::spawn_blocking(move || loader.prune()));
         Ok(found)
     }
 
@@ -152,7 +149,7 @@ impl Loader {
         one.granted_anew(version).await.map_err(|reason| line(&reason, REASON_BYTES_MAX))
     }
 
-    /// Removes compiled code that nobody has asked for in a long time.
+    /// Removes compiled code that no start has asked for in a long time.
     pub fn prune(&self) {
         if let Some(cache) = &self.0.cache {
             cache.prune();

@@ -215,7 +215,7 @@ pub(super) fn hidden(granted: &PluginGrants) -> Vec<String> {
     };
     let config = granted.config.iter().filter(|(name, _)| is_secret(name));
     let secrets = granted.secrets.values().map(|secret| secret.value.clone());
-    let login = granted.keystone.iter().map(|login| login.secret().to_owned());
+    let login = granted.keystone.iter().map(|login| login.secret().reveal().to_owned());
     let secrets = secrets.chain(login);
     let mut values: Vec<_> = config.map(|(_, value)| value.clone()).chain(secrets).collect();
     values.retain(|value| value.len() >= SECRET_BYTES_MIN);

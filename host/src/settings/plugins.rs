@@ -14,7 +14,7 @@ mod keys;
 mod keystone;
 
 use keys::{host_and_port, plugin, words};
-pub use keystone::{Identity, Keystone, Scope};
+pub use keystone::Keystone;
 
 const PREFIX: &str = "STOKEHOLD_PLUGIN_";
 /// Read by whoever looks for the settings file, before there are settings.
@@ -225,10 +225,7 @@ pub(super) fn add_variables(
 /// The variables that a plugin's values are kept in.
 fn variables(plugin: &Plugin) -> impl Iterator<Item = &str> {
     let secrets = plugin.secrets.values().map(|secret| &secret.source);
-    let login = plugin.keystone.iter().map(|keystone| match &keystone.identity {
-        Identity::Password { password, .. } => password,
-        Identity::ApplicationCredential { secret, .. } => secret,
-    });
+    let login = plugin.keystone.iter().map(Keystone::secret);
     plugin.config.values().chain(secrets).chain(login).filter_map(|source| match source {
         Source::Variable(name) => Some(name.as_str()),
         Source::Text(_) | Source::File(_) => None,

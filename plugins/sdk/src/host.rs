@@ -86,9 +86,9 @@ pub trait Prober {
 /// ```
 pub trait Trial {
     /// Whether this version could work with its settings and grants. A failure of either kind keeps
-    /// the version before it in service, and its words tell the operator why. It must change
-    /// nothing, here or elsewhere. When the host starts it is not called: there is nothing to fall
-    /// back to.
+    /// the version before it in service, and its words tell the operator why; a plugin that comes
+    /// new to a running host does not come in. It must change nothing, here or elsewhere. When the
+    /// host starts it is not called: there is nothing to fall back to.
     fn attempt(host: &dyn Outside) -> Result<(), Failure>;
 }
 

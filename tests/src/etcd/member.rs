@@ -1,8 +1,6 @@
 //! One member: a process that can be killed, halted and started again.
 
 use std::fs::{File, OpenOptions};
-use std::hash::BuildHasher;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,13 +10,11 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::Certificates;
+use crate::ports;
 
 /// etcd says so once clients may come, in all versions.
 const READY: &str = "serving client traffic";
 const READY_WITHIN: Duration = Duration::from_secs(30);
-/// Where ports are taken from: systems give none of these to connections that go out, so a member
-/// that is started again finds its own.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// A member of an etcd.
 pub struct Member {
@@ -41,7 +37,7 @@ struct Process {
 impl Member {
     pub(super) fn new(program: &Path, dir: &Path, nth: usize) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
-        let [client_port, peer_port] = free_ports()?;
+        let [client_port, peer_port] = ports::free()?;
         Ok(Self {
             name: format!("m{nth}"),
             program: program.to_path_buf(),
@@ -216,22 +212,4 @@ impl Drop for Member {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-/// Ports that are free now.
-fn free_ports<const N: usize>() -> Result<[u16; N]> {
-    let mut held = Vec::new();
-    for _ in 0..1_000 {
-        if held.len() == N {
-            break;
-        }
-        let chance = std::hash::RandomState::new().hash_one(0);
-        let span = u64::from(PORTS.end - PORTS.start);
-        let port = PORTS.start + u16::try_from(chance % span)?;
-        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
-            held.push((port, listener));
-        }
-    }
-    let ports: Vec<u16> = held.into_iter().map(|(port, _)| port).collect();
-    ports.try_into().ok().context("there is no free port")
 }

@@ -183,6 +183,14 @@ impl Cluster {
         bail!("nobody leads")
     }
 
+    /// The version of whichever member answers.
+    ///
+    /// # Errors
+    /// None does.
+    pub async fn version(&self) -> Result<String> {
+        Ok(self.client().await?.status().await?.version().to_owned())
+    }
+
     /// Why the members cannot be believed: while nobody writes, all must come to hold the same.
     ///
     /// # Errors

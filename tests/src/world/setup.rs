@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use heat_simulator::Options as HeatOptions;
 use stokehold::flow::Pace;
-use stokehold::plugin::{Bounds, Keystone, PluginGrants};
+use stokehold::plugin::{Bounds, GrantSource, Keystone, PluginGrants};
 use stokehold::rollout::Rules;
 
 /// How long anything may take before the test gives up, unless the setup says otherwise.
@@ -37,6 +38,8 @@ pub struct Setup {
     pub kafka: Option<String>,
     /// What plugins are granted that the world does not know.
     pub granted: BTreeMap<String, PluginGrants>,
+    /// Asked instead of all that each time a plugin is loaded.
+    pub source: Option<Arc<dyn GrantSource>>,
 }
 
 impl Setup {
@@ -73,6 +76,7 @@ impl Setup {
             bounds: Bounds::default(),
             kafka: None,
             granted: BTreeMap::new(),
+            source: None,
         })
     }
 }

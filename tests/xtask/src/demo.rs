@@ -26,6 +26,7 @@ const SCENARIO_SECONDS_MAX: u64 = 60;
 const WATCHED: [&str; 5] = ["/config/", "/jobs/", "/esi-worker/", "/state/", "/monitoring/"];
 
 const PORT: &str = "/v2.0/ports/a778c668-6ccb-4d46-9ec3-956693262d63";
+const PORT_JOBS: &str = "/jobs/all/create:heat_worker:port:";
 
 /// Builds and shows the scenario; the exit code says whether all points hold.
 ///
@@ -105,6 +106,10 @@ impl Stage {
             "subnet.json",
             "port_v1.json",
         ])?;
+        // Were the gateway seen together with the port, the port's first version would wait for it.
+        follow(&lines, &mut all, &mut timeline, &mut record, |record| {
+            !record.first_of(PORT_JOBS).is_empty()
+        })?;
         self.apply(&["gateway.json"])?;
         let first = format!("/state{PORT}");
         follow(&lines, &mut all, &mut timeline, &mut record, |record| {

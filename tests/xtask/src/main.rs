@@ -8,6 +8,7 @@ mod guests;
 mod heat;
 mod kafka;
 mod languages;
+mod pip;
 mod snmpd;
 mod suites;
 

@@ -1,11 +1,14 @@
 //! Whether a version fits those that are in service, and those that a rollback may bring back.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
-use super::post::Post;
-use super::{Posts, kind, prober, worker};
+use super::post::{Post, Version};
+use super::{Posts, kind, prober, stem, worker};
 use crate::domain::{Handler, HandlerName, Handlers};
 use crate::plugin::{Found, Prober, Worker};
+use crate::rollout::Rules;
 
 impl Posts {
     pub(super) fn handlers(&self) -> Vec<Handler> {
@@ -13,16 +16,33 @@ impl Posts {
         workers.map(|worker| worker.handler().clone()).collect()
     }
 
+    /// The version that a new one of this file would be rolled back to.
+    pub(super) fn way_back(&self, rules: &Rules, file: &Path) -> Option<&Version> {
+        let post = self.by_name.get(&stem(file)).filter(|post| post.file == file)?;
+        post.trusted().filter(|_| rules.keeps_former())
+    }
+
+    /// Whether a version is one that was rolled back, and why.
+    pub(super) fn has_gone(&self, found: &Found) -> Option<String> {
+        let gone = self.by_name.get(found.name())?.rolled_back.as_ref()?;
+        let why = || format!("{}; the same is not tried again: change the file", gone.why);
+        (gone.digest == found.digest()).then(why)
+    }
+
+    /// The version in service goes on with other grants.
+    pub(super) fn grant_anew(&mut self, version: Option<Found>) {
+        let Some(version) = version else { return };
+        let Some(post) = self.by_name.get_mut(version.name()) else { return };
+        if post.present.plugin.digest() == version.digest() {
+            post.present.plugin = Arc::new(version);
+        }
+    }
+
     /// # Errors
     /// Why a version does not fit.
     pub(super) fn admit(&self, found: &Found, way_back: Option<&Found>) -> Result<(), String> {
         let name = found.name();
-        let post = self.by_name.get(name);
-        let gone = post.and_then(|post| post.rolled_back.as_ref());
-        if let Some(gone) = gone.filter(|gone| gone.digest == found.digest()) {
-            return Err(format!("{}; the same is not tried again: change the file", gone.why));
-        }
-        let was = post.map(|post| kind(&post.present.plugin));
+        let was = self.by_name.get(name).map(|post| kind(&post.present.plugin));
         if let Some(was) = was.filter(|was| *was != kind(found)) {
             return Err(format!(
                 "is a {}, and the {name} in service is a {}: remove the file first",

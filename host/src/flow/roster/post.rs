@@ -64,16 +64,17 @@ impl Post {
         let (digest, former) = (short(new), short(old));
         self.refused = None;
         self.rolled_back = None;
-        // Another one may have been trusted or rolled back while it was loaded.
-        let trusted = self.trusted().map(|it| (it.plugin.digest().to_owned(), it.since_ms));
-        let way_back = way_back.zip(trusted).and_then(|(found, (digest, since_ms))| {
-            (found.digest() == digest).then(|| Version::new(found, since_ms))
-        });
+        let since_ms = self.trusted().map(|trusted| trusted.since_ms).unwrap_or_default();
+        let way_back = way_back.map(|found| Version::new(found, since_ms));
         if old == new {
             // The same code, with other grants or only another time of change.
             self.present.plugin = version.plugin;
             if self.former.is_some() {
                 self.former = way_back;
+                if self.former.is_none() {
+                    // Without a way back there is no trial.
+                    self.rollout.restore();
+                }
             }
             return;
         }
@@ -88,6 +89,9 @@ impl Post {
         let is_kept = self.rollout.replace(rules, new);
         self.present = version;
         self.former = way_back.filter(|_| is_kept);
+        if self.former.is_none() {
+            self.rollout.restore();
+        }
     }
 
     pub(super) fn perform(

@@ -6,7 +6,7 @@
 mod exchange;
 mod kept;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,6 +22,8 @@ use percent_encoding::percent_decode_str;
 use self::exchange::Token;
 use self::kept::Kept;
 use super::inject::{Injection, Next, Note, Outgoing, Refused, Withheld};
+use crate::domain;
+pub use crate::domain::Scope;
 use crate::http_client::{HttpClient, Limits, Reach};
 
 /// What the names of services end with.
@@ -43,7 +45,7 @@ impl Hidden {
         Self(text.into())
     }
 
-    fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -54,65 +56,10 @@ impl fmt::Debug for Hidden {
     }
 }
 
-/// How a plugin's requests to OpenStack are authorised; the section `[plugins.<name>.keystone]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keystone {
-    /// Keystone's address without a final slash: `https://keystone:5000/v3`.
-    pub url: String,
-    /// Who asks.
-    pub identity: Identity,
-    /// What the tokens are for.
-    pub scope: Scope,
-    /// The region of the endpoints; `None` takes any.
-    pub region: Option<String>,
-    /// Which of its endpoints a service is asked at: `public`, `internal` or `admin`.
-    pub interface: String,
-    /// The services that may be asked, by type: `orchestration`.
-    pub services: BTreeSet<String>,
-    /// Milliseconds that a request to Keystone may take.
-    pub timeout_ms: u64,
-    /// Milliseconds before its end that a token is no longer used.
-    pub renew_before_ms: u64,
-    /// Tokens that are kept; those that were not asked for longest go first.
-    pub tokens_max: usize,
-}
-
-/// Who asks for tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Identity {
-    /// A user, by the names of user and domain.
-    Password {
-        /// The user's name.
-        user: String,
-        /// The name of the user's domain.
-        domain: String,
-        /// The password.
-        password: Hidden,
-    },
-    /// An application credential.
-    ApplicationCredential {
-        /// Its id.
-        id: String,
-        /// Its secret.
-        secret: Hidden,
-    },
-}
-
-/// What a token is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// The project that the request names.
-    Tenant,
-    /// One project for all requests.
-    Project {
-        /// Its name.
-        name: String,
-        /// The name of its domain.
-        domain: String,
-    },
-    /// What the application credential was made for.
-    Own,
-}
+/// A login with its secret.
+pub type Keystone = domain::Keystone<Hidden>;
+/// Who asks, with their secret.
+pub type Identity = domain::Identity<Hidden>;
 
 impl Keystone {
     /// Whether a plugin may ask this host and port: the name of a service.
@@ -121,17 +68,9 @@ impl Keystone {
         port == 80 && service.is_some_and(|service| self.services.contains(service))
     }
 
-    /// What it logs in with.
-    pub(crate) fn secret(&self) -> &str {
-        match &self.identity {
-            Identity::Password { password, .. } => password.reveal(),
-            Identity::ApplicationCredential { secret, .. } => secret.reveal(),
-        }
-    }
-
     /// The text without what is secret.
     fn hide(&self, text: &str) -> String {
-        let secret = self.secret();
+        let secret = self.secret().reveal();
         if secret.is_empty() { text.to_owned() } else { text.replace(secret, "(secret)") }
     }
 }
@@ -179,7 +118,7 @@ impl Tokens {
         // One token serves all where the project is not the request's.
         let key = if self.granted.scope == Scope::Tenant { project } else { "" };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.contains_key(key) && kept.len() >= self.granted.tokens_max.max(1) {
+        if !kept.contains_key(key) && kept.len() as u64 >= self.granted.tokens_max.max(1) {
             // One that is being fetched is in use.
             let asked = |(key, kept): (&String, &Arc<tokio::sync::Mutex<Kept>>)| {
                 kept.try_lock().ok().map(|kept| (kept.asked_ms, key.clone()))

@@ -4,66 +4,11 @@ use std::collections::BTreeSet;
 
 use super::keys::source;
 use super::{Result, Source, anyhow, bail, ensure, number_from};
+use crate::domain::Scope;
 
-/// How a plugin's requests to OpenStack are authorised.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keystone {
-    /// Keystone's address without a final slash: `https://keystone:5000/v3`.
-    pub url: String,
-    /// Who asks.
-    pub identity: Identity,
-    /// What the tokens are for.
-    pub scope: Scope,
-    /// The region of the endpoints; `None` takes any.
-    pub region: Option<String>,
-    /// `public`, `internal` or `admin`.
-    pub interface: String,
-    /// The types of the services that may be asked.
-    pub services: BTreeSet<String>,
-    /// Milliseconds that a request to Keystone may take.
-    pub timeout_ms: u64,
-    /// Milliseconds before its end that a token is no longer used.
-    pub renew_before_ms: u64,
-    /// Tokens that are kept.
-    pub tokens_max: u64,
-}
-
-/// Who asks for tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Identity {
-    /// A user, by the names of user and domain.
-    Password {
-        /// The user's name.
-        user: String,
-        /// The name of the user's domain.
-        domain: String,
-        /// The password.
-        password: Source,
-    },
-    /// An application credential.
-    ApplicationCredential {
-        /// Its id.
-        id: String,
-        /// Its secret.
-        secret: Source,
-    },
-}
-
-/// What a token is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// The project that the request names.
-    Tenant,
-    /// One project, by the names of project and domain.
-    Project {
-        /// The project's name.
-        name: String,
-        /// The name of its domain.
-        domain: String,
-    },
-    /// What the application credential was made for.
-    Own,
-}
+/// A login, and where its secret is kept.
+pub type Keystone = crate::domain::Keystone<Source>;
+type Identity = crate::domain::Identity<Source>;
 
 const KEYS: [&str; 15] = [
     "url",

@@ -28,7 +28,7 @@ impl Record {
     }
 
     /// The first values of the keys that begin so.
-    fn first_of(&self, prefix: &str) -> Vec<&Value> {
+    pub(super) fn first_of(&self, prefix: &str) -> Vec<&Value> {
         let mut seen = BTreeSet::new();
         let mut found = Vec::new();
         for change in self.0.iter().filter(|change| change["action"] == "put") {
