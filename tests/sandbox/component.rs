@@ -6,6 +6,7 @@ use wit_parser::Resolve;
 use super::wit;
 
 /// A handler or prober to be; what is not set is good.
+#[derive(Clone, Copy)]
 pub struct Wat<'a> {
     /// What it calls itself.
     pub name: &'a str,

@@ -65,7 +65,27 @@ pub fn plain_with_trial(marker: &str, trouble: Option<&str>) -> Vec<u8> {
     plain_with(marker, &Does::Completes, "worker-with-trial", &parts)
 }
 
+/// A handler of this name that comes after another one, or after none.
+pub fn after(name: &str, marker: &str, other: &str) -> Vec<u8> {
+    // The list of a description lies from byte 72 on, and its only element at 800.
+    let parts = format!(
+        r#"(data (i32.const 800) "\34\03\00\00\{:02x}\00\00\00") (data (i32.const 820) "{other}")"#,
+        other.len()
+    );
+    let count = u8::from(!other.is_empty());
+    let describe = format!(
+        "(i32.store (i32.const 72) (i32.const 800)) (i32.store (i32.const 76) (i32.const {count}))"
+    );
+    let named = Wat { name, describe: &describe, ..Wat::default() };
+    reporting(marker, &Does::Completes, &parts, named)
+}
+
 fn plain_with(marker: &str, does: &Does, world: &str, parts: &str) -> Vec<u8> {
+    reporting(marker, does, parts, Wat { world, ..Wat::default() })
+}
+
+/// The handler of this kind that reports a marker.
+fn reporting(marker: &str, does: &Does, parts: &str, kind: Wat<'_>) -> Vec<u8> {
     let length = marker.len() + 2;
     let report = format!(
         "(call $report (i32.const 600) (i32.const 6) (i32.const 620) (i32.const {length}))"
@@ -85,12 +105,11 @@ fn plain_with(marker: &str, does: &Does, world: &str, parts: &str) -> Vec<u8> {
         (data (i32.const 620) "\22{marker}\22")"#
     );
     let wat = Wat {
-        world,
         imports: r#"(import "stokehold:worker/state@0.1.0" "report"
             (func $report (param i32 i32 i32 i32)))"#,
         parts: &parts,
         handle: &handle,
-        ..Wat::default()
+        ..kind
     };
     wat.worker()
 }

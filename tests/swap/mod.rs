@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use stokehold::store::embedded::Role;
 use stokehold_tests::world::{Setup, World};
 
-use self::folder::{Does, Folder, plain, plain_with_trial};
+use self::folder::{Does, Folder, after, plain, plain_with_trial};
 
 /// A type whose only handler is `handler`.
 fn schemas(handler: &str) -> Result<Vec<u8>> {
@@ -285,5 +285,33 @@ async fn a_version_that_fails_its_dry_call_does_not_take_over() -> Result<()> {
     let well = |host: &Json| host["plugins"][0]["refused"].is_null();
     told(&world, "the end of the refusal", well).await?;
     ensure!(made_by(&world, "b").await? == "three", "it stood its trial");
+    world.stop_host().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_rollback_can_make_handlers_wait_for_one_another() -> Result<()> {
+    let folder = Folder::new()?;
+    folder.put("plain", &after("plain", "one", "other"))?;
+    folder.put("other", &after("other", "one", ""))?;
+    let mut world = world(&folder, |setup| setup.pace.rollout.rollback_calls = 3).await?;
+    let order = |host: &Json| host["handlers"][0]["name"] == "other";
+    told(&world, "the first order", order).await?;
+    let of_plain = |host: &Json| host["plugins"][1]["stage"].clone();
+    folder.put("plain", &after("plain", "two", ""))?;
+    told(&world, "a version on trial", |host| of_plain(host) == "on trial").await?;
+    folder.put("other", &after("other", "two", "plain"))?;
+    let refused = |host: &Json| {
+        let why = host["plugins"][0]["refused"].as_str().unwrap_or_default();
+        why.contains("other, plain wait for one another")
+            && why.contains("a rollback may bring back")
+    };
+    told(&world, "a refusal", refused).await?;
+    for job in ["a", "b", "c"] {
+        ensure!(made_by(&world, job).await? == "two", "the new version stands its trial");
+    }
+    told(&world, "a trusted version", |host| of_plain(host) == "trusted").await?;
+    folder.put("other", &after("other", "two", "plain"))?;
+    let order = |host: &Json| host["handlers"][0]["name"] == "plain";
+    told(&world, "the other order", order).await?;
     world.stop_host().await
 }
