@@ -1,5 +1,7 @@
 //! A Heat that believes nobody: the host logs in at a real Keystone, and the plugin knows nothing of it.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, ensure};
 use heat_simulator::Client;
 use stokehold::plugin::{Hidden, Identity, Keystone, Scope};
@@ -9,6 +11,7 @@ use stokehold_tests::real_keystone::{self, RealKeystone, User};
 use stokehold_tests::world::World;
 
 use super::place::{Place, fresh_tenant, setup};
+use super::tls;
 
 /// How the plugin asks for Heat.
 const HEAT_URL: &str = "http://orchestration.openstack";
@@ -44,18 +47,33 @@ impl Cloud {
 
     /// A host that logs in so, in the first project.
     async fn place(&self, login: Keystone, ca: Option<&str>) -> Result<Place> {
-        let mut setup = setup(HEAT_URL)?;
+        self.place_at(HEAT_URL, self.heat.url(), login, ca).await
+    }
+
+    /// The same for another Heat: how the plugin asks for it, and where it is.
+    async fn place_at(
+        &self,
+        asked: &str,
+        heat_url: &str,
+        login: Keystone,
+        ca: Option<&str>,
+    ) -> Result<Place> {
+        let mut setup = setup(asked)?;
         setup.keystone = Some(login);
         setup.heat_ca = ca.map(str::to_owned);
-        let mut place = Place::around(World::start(setup).await?, self.heat.url()).await?;
-        place.move_to(&self.projects[0], self.client(&self.projects[0]).await?);
+        let mut place = Place::around(World::start(setup).await?, heat_url).await?;
+        place.move_to(&self.projects[0], self.client_at(heat_url, &self.projects[0]).await?);
         Ok(place)
     }
 
     /// Looks at the stacks of a project.
     async fn client(&self, project: &str) -> Result<Client> {
+        self.client_at(self.heat.url(), project).await
+    }
+
+    async fn client_at(&self, heat_url: &str, project: &str) -> Result<Client> {
         let token = self.keystone.token_for(project, &self.user).await?;
-        Ok(Client::new(&format!("{}/{project}", self.heat.url())).token(&token))
+        Ok(Client::new(&format!("{heat_url}/{project}")).token(&token))
     }
 
     /// How often Keystone was asked for a token by way of the proxy.
@@ -66,7 +84,7 @@ impl Cloud {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_host_logs_in_and_the_plugin_sees_neither_token_nor_address() -> Result<()> {
+async fn the_host_logs_in_and_finds_heat_and_the_plugin_sees_no_token() -> Result<()> {
     let Some(cloud) = Cloud::start().await? else { return Ok(()) };
     tokens_are_kept(&cloud).await.context("tokens are kept and renewed once")?;
     refused(&cloud).await.context("what Keystone refuses is told")?;
@@ -157,7 +175,22 @@ async fn tls(cloud: &Cloud) -> Result<()> {
     // Without its authority it is not believed.
     let place = cloud.place(login(), None).await?;
     place.want("unsafe", 1, "net").await?;
-    place.failed("unsafe", 1, &["cannot get a token", "certificate"]).await
+    place.failed("unsafe", 1, &["cannot get a token", "certificate"]).await?;
+
+    // Heat by TLS as well, as the catalogue names it, with an authority that is not Keystone's.
+    let Some(heat) = tls::start(Some(cloud.keystone.for_services())).await? else { return Ok(()) };
+    cloud.keystone.offer("safe-heat", &format!("{}/%(tenant_id)s", heat.safe_url)).await?;
+    let login = || Keystone { services: BTreeSet::from(["safe-heat".to_owned()]), ..login() };
+    let asked = "http://safe-heat.openstack";
+    let both = format!("{}{}", cloud.keystone.ca(), heat.ca);
+    let place = cloud.place_at(asked, &heat.url, login(), Some(&both)).await?;
+    place.want("both", 1, "net").await?;
+    place.up("both", 1, "net").await?;
+    let place = cloud.place_at(asked, &heat.url, login(), Some(cloud.keystone.ca())).await?;
+    place.want("one", 1, "net").await?;
+    place
+        .failed("one", 1, &["cannot reach Heat at http://safe-heat.openstack", tls::CERTIFICATE])
+        .await
 }
 
 async fn elsewhere(cloud: &Cloud) -> Result<()> {

@@ -6,6 +6,8 @@ mod life;
 mod place;
 mod recorded;
 mod steps;
+mod times;
+mod tls;
 mod trouble;
 
 use std::collections::BTreeMap;

@@ -1,15 +1,18 @@
 """A genuine OpenStack Heat for the tests: API and engine in one process, on loopback.
 
     python serve.py --dir SCRATCH [--port 0] [--stacks-max 512] [--keystone-url http://127.0.0.1:5000/v3]
+        [--cert CERT.pem --key KEY.pem]
 
-The first line of its output is `ready http://127.0.0.1:PORT/v1`. Everything it keeps is under SCRATCH (SQLite), so
-that it can be killed and started again on the same port. It ends when its standard input does. Without Keystone it believes that whoever asks for a project
-belongs to it; with Keystone its own user there is STOKEHOLD_KEYSTONE_USER with STOKEHOLD_KEYSTONE_PASSWORD.
+It says `ready http://127.0.0.1:PORT/v1` when it is, and before that, with a certificate, `safe https://…` where it is
+to be had by TLS. Everything it keeps is under SCRATCH (SQLite), so that it can be killed and started again on the same
+port. It ends when its standard input does. Without Keystone it believes that whoever asks for a project belongs to it;
+with Keystone its own user there is STOKEHOLD_KEYSTONE_USER with STOKEHOLD_KEYSTONE_PASSWORD.
 """
 import argparse
 import contextlib
 import os
 import pathlib
+import ssl
 import subprocess
 import sys
 import threading
@@ -125,6 +128,17 @@ def listen(application, port):
     return simple_server.make_server('127.0.0.1', port, application, Server, Silent)
 
 
+def listen_safely(application, cert, key):
+    """The same by TLS, on a port of its own."""
+    server = listen(application, 0)
+    # What Heat says of its own address.
+    server.base_environ['HTTPS'] = 'on'
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    return server
+
+
 def believing(application):
     """Without Keystone the project is who asks: the one that the address names."""
     def call(environ, start_response):
@@ -142,6 +156,8 @@ def main():
     parser.add_argument('--stacks-max', type=int, default=512)
     parser.add_argument('--keystone-url')
     parser.add_argument('--keystone-ca')
+    parser.add_argument('--cert')
+    parser.add_argument('--key')
     args = parser.parse_args()
     scratch = args.dir.resolve()
     scratch.mkdir(parents=True, exist_ok=True)
@@ -153,6 +169,10 @@ def main():
     if args.keystone_url is None:
         application = believing(application)
     server = listen(application, args.port)
+    if args.cert:
+        safe = listen_safely(application, args.cert, args.key)
+        threading.Thread(target=safe.serve_forever, daemon=True).start()
+        print(f'safe https://127.0.0.1:{safe.server_port}/v1', flush=True)
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     print(f'ready http://127.0.0.1:{server.server_port}/v1', flush=True)
     server.serve_forever()

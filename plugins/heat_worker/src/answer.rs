@@ -6,6 +6,9 @@ use crate::secrets::Secrets;
 
 /// Characters of an answer that is no JSON which are shown.
 const SHOWN_CHARS_MAX: usize = 300;
+/// Minutes that Heat gives a stack without a time of its own: its `stack_action_timeout`, unless
+/// that was changed, of which it says nothing.
+pub(crate) const HEAT_MINS: u64 = 60;
 
 /// A stack as Heat shows it.
 #[derive(Clone, Debug)]
@@ -18,6 +21,9 @@ pub(crate) struct Shown {
     pub(crate) reason: String,
     /// When an update last began; empty if none did.
     pub(crate) updated: String,
+    /// Minutes that Heat has for an action on it. While an update runs they may be those of the
+    /// version before.
+    pub(crate) timeout_mins: u64,
     /// Only in answers that were asked for with outputs.
     pub(crate) outputs: Vec<Output>,
 }
@@ -29,11 +35,13 @@ impl Shown {
         let stack = all.get("stack")?;
         let text = |key| stack.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
         let outputs = stack.get("outputs").and_then(Json::as_array);
+        let timeout_mins = stack.get("timeout_mins").and_then(Json::as_u64);
         let shown = Self {
             id: text("id"),
             status: text("stack_status"),
             reason: secrets.hide(&text("stack_status_reason")),
             updated: text("updated_time"),
+            timeout_mins: timeout_mins.filter(|mins| *mins > 0).unwrap_or(HEAT_MINS),
             outputs: outputs.into_iter().flatten().filter_map(output).collect(),
         };
         (!shown.id.is_empty() && !shown.status.is_empty()).then_some(shown)

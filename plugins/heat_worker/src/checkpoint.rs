@@ -43,8 +43,13 @@ pub(crate) struct Checkpoint {
     pub(crate) unseen_ms: u64,
     /// When this wait began, in seconds since 1970; 0 with `until_s`.
     pub(crate) since_s: u64,
-    /// When Heat must have ended what runs, in seconds since 1970; 0 is not set yet.
+    /// When Heat must have ended what runs, in seconds since 1970, as far as the job knows without
+    /// the stack; 0 is not set yet.
     pub(crate) until_s: u64,
+    /// The most minutes that the stack was seen to have for an action; 0 before it was seen.
+    pub(crate) mins: u64,
+    /// Whether Heat was seen undoing what failed, for which it takes its time anew.
+    pub(crate) undoes: bool,
     /// How often the job began anew because Heat was not as expected.
     pub(crate) rounds: u64,
 }
@@ -62,6 +67,8 @@ impl Checkpoint {
             unseen_ms: 0,
             since_s: 0,
             until_s: 0,
+            mins: 0,
+            undoes: false,
             rounds: 0,
         }
     }
@@ -69,8 +76,8 @@ impl Checkpoint {
     /// An action was asked for on a stack that looked so.
     pub(crate) fn asked(&self, phase: Phase, shown: &Shown) -> Self {
         let before = (shown.status.clone(), shown.updated.clone());
-        let stack = shown.id.clone();
-        Self { phase, stack, before, rounds: self.rounds, ..Self::start() }
+        let (stack, mins) = (shown.id.clone(), shown.timeout_mins);
+        Self { phase, stack, before, mins, rounds: self.rounds, ..Self::start() }
     }
 
     /// A stack is being created.
@@ -80,8 +87,8 @@ impl Checkpoint {
 
     /// Looks again, and what is waited for is the same.
     pub(crate) fn look(&self) -> Self {
-        let (since_s, until_s) = (self.since_s, self.until_s);
-        Self { since_s, until_s, ..self.look_afresh() }
+        let Self { since_s, until_s, mins, undoes, .. } = *self;
+        Self { since_s, until_s, mins, undoes, ..self.look_afresh() }
     }
 
     /// Looks again, as what was waited for has come.
@@ -95,6 +102,18 @@ impl Checkpoint {
             (self.since_s, self.until_s) = (now_s, now_s.saturating_add(limit_s()));
         }
         self
+    }
+
+    /// An action runs on a stack that looks so.
+    pub(crate) fn going_on(&self, shown: &Shown, now_s: u64) -> Self {
+        let mut at = self.clone();
+        at.mins = at.mins.max(shown.timeout_mins);
+        if shown.status == "ROLLBACK_IN_PROGRESS" && !at.undoes {
+            let limit_s = at.until_s.saturating_sub(at.since_s);
+            (at.since_s, at.until_s) = (now_s, now_s.saturating_add(limit_s));
+            at.undoes = true;
+        }
+        at
     }
 
     /// Looks again, because Heat is not as expected.
@@ -135,6 +154,8 @@ impl Checkpoint {
             unseen_ms: number("/unseen_ms"),
             since_s: number("/since_s"),
             until_s: number("/until_s"),
+            mins: number("/mins"),
+            undoes: json.pointer("/undoes").and_then(Json::as_bool).unwrap_or_default(),
             rounds: json.pointer("/rounds")?.as_u64()?,
         })
     }
@@ -151,6 +172,8 @@ impl Checkpoint {
             "unseen_ms": self.unseen_ms,
             "since_s": self.since_s,
             "until_s": self.until_s,
+            "mins": self.mins,
+            "undoes": self.undoes,
             "rounds": self.rounds,
         })
     }

@@ -63,11 +63,13 @@ impl Settings {
             None => poll_ms.max(10_000),
             Some(_) => number(&set, "poll_ms_max", 0, |ms| ms >= poll_ms, &least)?,
         };
-        let minutes = |key, default| {
-            number(&set, key, default, |mins| mins <= MINS_MAX, "minutes, 1440 or fewer")
+        let minutes = |key, default, least| {
+            let wanted = format!("minutes, {least} to {MINS_MAX}");
+            number(&set, key, default, |mins| (least..=MINS_MAX).contains(&mins), &wanted)
         };
-        let (timeout_mins, timeout_margin_mins) =
-            (minutes("timeout_mins", 10)?, minutes("timeout_margin_mins", 5)?);
+        // Heat takes 0 for not given.
+        let timeout_mins = minutes("timeout_mins", 10, 1)?;
+        let timeout_margin_mins = minutes("timeout_margin_mins", 5, 0)?;
         let rollback = choice(&set, "rollback", &YES_OR_NO)?.unwrap_or(false);
         // The later installations told the stack's status with every success.
         let later = choice(&set, "report_style", &STYLES)?.unwrap_or(false);

@@ -3,7 +3,7 @@
 use serde_json::{Map, json};
 use stokehold_sdk::{Failure, Host, Job, Json, Level, Next, Output, Stack, Verdict};
 
-use crate::answer::Shown;
+use crate::answer::{HEAT_MINS, Shown};
 use crate::body;
 use crate::checkpoint::{Checkpoint, Phase};
 use crate::heat::{Asked, Heat, Made};
@@ -44,7 +44,7 @@ pub(crate) fn step(
             Checkpoint::start()
         }
     };
-    let checkpoint = checkpoint.bounded(work.now_s(), || work.limit_s());
+    let checkpoint = checkpoint.bounded(work.now_s(), || work.limit_s(work.asked_mins()));
     match checkpoint.phase {
         Phase::Look => work.look(&checkpoint),
         Phase::Create => work.creating(&checkpoint),
@@ -216,9 +216,10 @@ impl Work<'_> {
 
     /// Heat is at it: waits, but not for ever.
     fn still(&self, at: &Checkpoint, shown: &Shown) -> Verdict {
-        // What was asked for in this call has its own time.
-        if at.until_s == 0 || self.now_s() < at.until_s {
-            return Ok(self.wait(at));
+        let at = at.going_on(shown, self.now_s());
+        let of_stack_s = at.since_s.saturating_add(self.limit_s(at.mins));
+        if self.now_s() < at.until_s.max(of_stack_s) {
+            return Ok(self.wait(&at));
         }
         self.publish_failed(shown);
         let mins = self.now_s().saturating_sub(at.since_s) / 60;
@@ -249,16 +250,25 @@ impl Work<'_> {
         self.host.now_ms() / 1000
     }
 
-    /// Seconds until Heat must have ended an action.
-    fn limit_s(&self) -> u64 {
+    /// Seconds until Heat must have ended an action that has so many minutes.
+    fn limit_s(&self, mins: u64) -> u64 {
+        mins.saturating_add(self.settings.timeout_margin_mins).saturating_mul(60)
+    }
+
+    /// Minutes that the job asks Heat to take at most. A deletion cannot ask: for it they are those
+    /// that stacks usually have.
+    fn asked_mins(&self) -> u64 {
         let given = if self.job.action.takes_down() {
             None
         } else {
             // A param that cannot be had stops the job where the request is made.
             self.host.resolve("heat_timeout").ok().and_then(|given| body::minutes(&given).ok())
         };
-        let mins = given.flatten().unwrap_or(self.settings.timeout_mins);
-        mins.saturating_add(self.settings.timeout_margin_mins).saturating_mul(60)
+        match given.flatten() {
+            // Heat takes it for not given.
+            Some(0) => HEAT_MINS,
+            given => given.unwrap_or(self.settings.timeout_mins),
+        }
     }
 
     fn report_state(&self, status: &str) {

@@ -6,6 +6,7 @@ same name, `SHOWN` aside. What becomes of one can be told by its name:
     fail        it is refused by its backend, with these words
     slow-N      it takes N seconds
     held-WORD   it takes until there is a file `released-WORD` in the folder of this Heat
+    stays-WORD  its deletion takes so long
 """
 import os
 import pathlib
@@ -64,6 +65,9 @@ class StandIn(resource.Resource):
         self.refuse(name)
         own = self.properties.get('uuid') if 'uuid' in self.properties_schema else None
         self.resource_id_set(str(own or uuid.uuid4()))
+        if stays := re.search(r'stays-(\w+)', name):
+            # A deletion may have no properties to look at.
+            self.data_set('stays', stays.group(1))
         return self.until(name)
 
     @staticmethod
@@ -86,7 +90,13 @@ class StandIn(resource.Resource):
     check_update_complete = check_create_complete
 
     def handle_delete(self):
-        """There is nothing outside."""
+        """There is nothing outside; what it waits for."""
+        word = self.data().get('stays')
+        return SCRATCH / f'released-{word}' if word else None
+
+    @staticmethod
+    def check_delete_complete(file):
+        return file is None or file.exists()
 
     def _resolve_attribute(self, name):
         if name in self.properties_schema:

@@ -198,8 +198,9 @@ fn what_is_not_set_is_named() {
     );
     for (key, value, wanted) in [
         ("poll_ms_max", "999", "milliseconds, 1000 (poll_ms) or more"),
-        ("timeout_mins", "1441", "minutes, 1440 or fewer"),
-        ("timeout_margin_mins", "-1", "minutes, 1440 or fewer"),
+        ("timeout_mins", "1441", "minutes, 1 to 1440"),
+        ("timeout_mins", "0", "minutes, 1 to 1440"),
+        ("timeout_margin_mins", "-1", "minutes, 0 to 1440"),
         ("rollback", "yes", "true or false"),
         ("report_style", "2019", "2017 or 2018"),
         ("report_orchestration_state", "yes", "true or false"),

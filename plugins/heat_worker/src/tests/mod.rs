@@ -35,6 +35,11 @@ fn a_job(action: Action) -> Job {
 
 /// A stack as Heat shows it, of id s1.
 fn stack(status: &str, updated: Option<&str>) -> Answer {
+    timed(status, updated, &json!(10))
+}
+
+/// A stack that has so many minutes for an action.
+fn timed(status: &str, updated: Option<&str>, timeout_mins: &Json) -> Answer {
     answer(
         200,
         json!({"stack": {
@@ -42,6 +47,7 @@ fn stack(status: &str, updated: Option<&str>) -> Answer {
             "stack_status": status,
             "stack_status_reason": format!("it is {status}"),
             "updated_time": updated,
+            "timeout_mins": timeout_mins,
             "outputs": [
                 {"output_key": "id", "output_value": ["x", 1], "description": "An id."},
                 {"output_key": "name", "output_value": null, "output_error": "no such attribute"},

@@ -26,17 +26,23 @@ fn still(status: &str, minutes: u64) -> Failure {
 
 #[test]
 fn a_stack_that_runs_for_ever_does_not_hold_its_job() {
-    // The time of what was asked for begins with the call after the question.
+    // What the job asks for, what the stack has, and when the job fails: the margin after the longer of them. Null is
+    // Heat's own default, which 0 asks for. The time of what was asked for begins with the call after the question.
     let cases = [
-        (Action::Create, "CREATE_IN_PROGRESS", None, 15),
-        (Action::Modify, "UPDATE_IN_PROGRESS", Some("30"), 35),
-        (Action::Delete, "CREATE_IN_PROGRESS", Some("30"), 15),
-        (Action::LogicalDelete, "DELETE_IN_PROGRESS", None, 15),
+        (Action::Create, "CREATE_IN_PROGRESS", None, json!(10), 15),
+        (Action::Create, "CREATE_IN_PROGRESS", Some("0"), Json::Null, 65),
+        (Action::Modify, "UPDATE_IN_PROGRESS", Some("30"), json!(10), 35),
+        (Action::Modify, "UPDATE_IN_PROGRESS", Some("0"), json!(10), 65),
+        (Action::Modify, "UPDATE_IN_PROGRESS", Some("6"), json!(60), 65),
+        (Action::Delete, "CREATE_IN_PROGRESS", Some("30"), json!(6), 15),
+        (Action::Delete, "DELETE_IN_PROGRESS", None, json!(60), 65),
+        (Action::LogicalDelete, "DELETE_IN_PROGRESS", None, Json::Null, 65),
+        (Action::LogicalDelete, "DELETE_IN_PROGRESS", None, json!(10), 15),
     ];
-    for (action, status, timeout, minutes) in cases {
+    for (action, status, timeout, of_stack, minutes) in cases {
         let mut host = host().network(move |request| match request.method {
             Method::Delete => answer(204, Json::Null),
-            _ => stack(status, None),
+            _ => timed(status, None, &of_stack),
         });
         if let Some(timeout) = timeout {
             host = host.param("heat_timeout", timeout);
@@ -60,7 +66,7 @@ fn a_creation_that_never_ends_is_given_up_too() {
             made.set(true);
             return created();
         }
-        if made.get() { stack("CREATE_IN_PROGRESS", None) } else { missing() }
+        if made.get() { timed("CREATE_IN_PROGRESS", None, &json!(1)) } else { missing() }
     });
     let (after, failure) = minutes_to_failure(&host, &a_job(Action::Create));
     assert_eq!((after, failure), (7, still("CREATE_IN_PROGRESS", 6)));
@@ -85,6 +91,41 @@ fn a_checkpoint_without_a_deadline_gets_one() {
     let next = HeatWorker::handle(&host, &a_job(Action::Create), Some(old)).unwrap();
     let Next::Pending { checkpoint, .. } = next else { panic!("{next:?}") };
     assert_eq!((&checkpoint["since_s"], &checkpoint["until_s"]), (&json!(7), &json!(907)));
+}
+
+#[test]
+fn a_wait_that_an_earlier_release_began_is_as_long_as_the_stack_may_take() {
+    let old = json!({"phase": "delete", "stack": "s1", "before":
+        {"status": "CREATE_COMPLETE", "updated": ""}, "ran": true, "polls": 0, "unseen_ms": 0,
+        "since_s": 0, "until_s": 900, "rounds": 0});
+    let host = host().network(|_| timed("DELETE_IN_PROGRESS", None, &json!(60)));
+    host.pass_ms(20 * 60_000);
+    let next = HeatWorker::handle(&host, &a_job(Action::Delete), Some(old)).unwrap();
+    let Next::Pending { checkpoint, .. } = next else { panic!("{next:?}") };
+    host.pass_ms(45 * 60_000);
+    let end = HeatWorker::handle(&host, &a_job(Action::Delete), Some(checkpoint)).unwrap_err();
+    assert_eq!(end, still("DELETE_IN_PROGRESS", 65));
+}
+
+#[test]
+fn undoing_what_failed_has_its_own_time() {
+    // The version before had an hour, and so has the way back to it, whatever Heat shows.
+    for (before, bound) in [(json!(10), 15), (json!(60), 65)] {
+        let looks = Cell::new(0);
+        let host = host().setting("rollback", "true").network(move |request| {
+            if request.method == Method::Put {
+                return answer(202, json!({}));
+            }
+            looks.set(looks.get() + 1);
+            match looks.get() {
+                1 => timed("CREATE_COMPLETE", None, &before),
+                2..=14 => timed("UPDATE_IN_PROGRESS", Some("1"), &json!(10)),
+                _ => timed("ROLLBACK_IN_PROGRESS", Some("1"), &json!(10)),
+            }
+        });
+        let (after, failure) = minutes_to_failure(&host, &a_job(Action::Modify));
+        assert_eq!((after, failure), (14 + bound, still("ROLLBACK_IN_PROGRESS", bound)));
+    }
 }
 
 #[test]
@@ -172,9 +213,10 @@ fn the_time_of_a_stack_and_the_margin_beyond_it_are_settings() {
                 body.set(serde_json::from_slice(&request.body).unwrap());
                 answer(202, json!({}))
             }
-            _ => stack(
+            _ => timed(
                 if body_is_set(&body) { "UPDATE_IN_PROGRESS" } else { "CREATE_COMPLETE" },
                 None,
+                &json!(told),
             ),
         });
         for (key, value) in settings {

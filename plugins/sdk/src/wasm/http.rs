@@ -159,6 +159,7 @@ fn failed(code: &ErrorCode) -> HttpError {
         ErrorCode::ConnectionTerminated | ErrorCode::HttpResponseIncomplete => {
             trouble("the connection broke off")
         }
+        ErrorCode::TlsCertificateError => trouble("its certificate is not trusted"),
         // The host's own words.
         ErrorCode::InternalError(Some(why)) => trouble(why),
         other => trouble(&format!("{other:?}")),
