@@ -56,6 +56,10 @@ struct Watched {
     not_before: Revision,
 }
 
+/// So many probes in a row may tell nothing before the last status counts no more: what nobody can
+/// see any longer is not up for ever.
+const SILENCES_MAX: u32 = 5;
+
 #[derive(Default)]
 struct Object {
     steady: Steady,
@@ -63,8 +67,10 @@ struct Object {
     due_ms: Option<u64>,
     /// It was probed, or need not be because the store shows how it is.
     begun: bool,
-    /// Its last probe told nothing.
-    silent: bool,
+    /// So many of its last probes told nothing.
+    silences: u32,
+    /// This host has no prober for it: what `/monitoring` shows of it counts until its time is up.
+    orphan: bool,
 }
 
 /// What `/monitoring` shows of a resource.
@@ -125,6 +131,7 @@ impl Schedule {
             (Entry::Monitoring(of), Some(Content::Monitoring { version, statuses })) => {
                 if self.shown.get(&of).is_none_or(|shown| shown.at < revision) {
                     self.shown.insert(of.clone(), Shown { version, statuses, at: revision });
+                    self.find_orphans(&of, now_ms);
                 }
                 self.news.insert(of);
             }
@@ -217,6 +224,11 @@ impl Schedule {
         let target = watched.registration.targets.get(name)?.clone();
         let object = watched.objects.get_mut(name)?;
         object.due_ms = None;
+        if object.orphan {
+            object.silences = SILENCES_MAX;
+            self.news.insert(of);
+            return None;
+        }
         if !std::mem::replace(&mut object.begun, true) {
             let shown = self.shown.get(&of).filter(|s| s.version == watched.registration.version);
             if let Some(status) = shown.and_then(|shown| shown.statuses.get(name)) {
@@ -242,13 +254,19 @@ impl Schedule {
         }
         let fell_silent = match outcome {
             Ok(status) => {
-                object.silent = false;
+                object.silences = 0;
                 object.steady.take(status, self.pace.confirmations);
                 false
             }
-            Err(()) => !std::mem::replace(&mut object.silent, true),
+            Err(()) => {
+                object.silences = object.silences.saturating_add(1);
+                if object.silences >= SILENCES_MAX {
+                    object.steady = Steady::default();
+                }
+                object.silences == 1
+            }
         };
-        let due_ms = if object.steady.is_doubtful() && !object.silent {
+        let due_ms = if object.steady.is_doubtful() && object.silences == 0 {
             self.pace.soon(target, now_ms)
         } else {
             self.pace.slot(of, target, now_ms)

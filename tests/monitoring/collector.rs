@@ -18,6 +18,8 @@ use crate::sandbox::component::Wat;
 const PORTS: usize = 3_000;
 /// How long they may take on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// From one probe of a target to the next.
+const INTERVAL: Duration = Duration::from_secs(2);
 /// Writes of one transaction.
 const WRITES: usize = 100;
 
@@ -27,7 +29,7 @@ fn setup(folder: &Path) -> Result<Setup> {
     std::fs::write(folder.join("quick.wasm"), prober)?;
     let schemas = std::fs::read(paths::root().join("examples/network/schemas.json"))?;
     let mut setup = Setup { handlers: folder.to_owned(), ..Setup::new(schemas)? };
-    setup.pace.probe_interval_ms = 2_000;
+    setup.pace.probe_interval_ms = u64::try_from(INTERVAL.as_millis())?;
     setup.pace.probe_spread_ms_max = 1_000;
     Ok(setup)
 }
@@ -118,5 +120,45 @@ async fn hosts_that_come_and_go_share_the_targets_and_write_no_status_twice() ->
     world.stop_one_host().await?;
     world.start_host().await?;
     all_told(&world, 1).await?;
+    each_is_probed_once_in_an_interval(&world).await?;
+    world.stop_host().await
+}
+
+/// That no two hosts probe the same. Two writes would not show it: the second one finds nothing to add.
+async fn each_is_probed_once_in_an_interval(world: &World) -> Result<()> {
+    const INTERVALS: u32 = 3;
+    let before = probes(world)?;
+    tokio::time::sleep(INTERVAL * INTERVALS).await;
+    let made = probes(world)? - before;
+    // Each has its place within an interval: one more of them may have begun.
+    let wanted = PORTS..=PORTS * (INTERVALS as usize + 1);
+    ensure!(wanted.contains(&made), "{made} probes of {PORTS} targets in {INTERVALS} intervals");
+    Ok(())
+}
+
+/// How often the prober was called, on all hosts together.
+fn probes(world: &World) -> Result<usize> {
+    let text = world.meters.text();
+    let line =
+        text.lines().find_map(|line| line.strip_prefix("stokehold_calls_total{plugin=\"quick\"} "));
+    Ok(line.with_context(|| text.clone())?.parse()?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_can_probe_any_more_is_shown_as_up_no_more() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut setup = setup(folder.path())?;
+    setup.pace.probe_interval_ms = 200;
+    let mut world = World::start(setup).await?;
+    let target = json!({"name": "it", "type": "switch", "topic": "", "properties": {}});
+    super::register(&world, &[target]).await?;
+    let up = json!({"it": "UP", "version": 4});
+    super::shown(&world, up.clone()).await?;
+    let (prober, aside) = (folder.path().join("quick.wasm"), folder.path().join("quick.aside"));
+    std::fs::rename(&prober, &aside)?;
+    let gone = async || Ok(world.get(super::STATUSES).await?.is_none().then_some(()));
+    world.until("no status", gone).await?;
+    std::fs::rename(&aside, &prober)?;
+    super::shown(&world, up).await?;
     world.stop_host().await
 }

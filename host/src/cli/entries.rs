@@ -118,7 +118,15 @@ pub(super) async fn all(store: &dyn Store, prefix: &str) -> Result<Vec<KeyValue>
 /// What is to be known for the status: hosts, jobs, registrations, states.
 pub(super) async fn standing(store: &dyn Store, schemas: &Schemas) -> Result<Vec<Fact>> {
     let mut facts = Vec::new();
-    for prefix in [key::HOSTS, key::LEADER, key::JOBS, key::STEPS, key::MONITORED, key::STATE] {
+    for prefix in [
+        key::HOSTS,
+        key::LEADER,
+        key::JOBS,
+        key::STEPS,
+        key::MONITORED,
+        key::MONITORING,
+        key::STATE,
+    ] {
         let found = all(store, prefix).await?;
         facts.extend(found.iter().map(|entry| wire::fact(schemas, entry)));
     }

@@ -28,9 +28,12 @@ pub(super) async fn status(args: Args) -> Result<Answer> {
     let schemas = entries::schemas(&settings, &*store).await?;
     let facts = entries::standing(&*store, &schemas).await?;
     let now_ms = entries::now_ms()?;
-    std::io::stdout()
-        .lock()
-        .write_all(Picture::of(&facts, &entries::alive).text(now_ms).as_bytes())?;
+    let mut picture = Picture::of(&facts, &entries::alive);
+    if settings.monitor_out.is_some() {
+        // Others watch; what they see is not in the store.
+        picture.registrations.clear();
+    }
+    std::io::stdout().lock().write_all(picture.text(now_ms).as_bytes())?;
     Ok(Answer::Yes)
 }
 
@@ -46,6 +49,8 @@ struct Picture<'a> {
     ready: BTreeSet<&'a JobId>,
     working: BTreeMap<&'a JobId, &'a HostId>,
     registrations: Vec<(String, &'a Registration)>,
+    /// What `/monitoring` shows of each resource.
+    statuses: BTreeMap<String, &'a BTreeMap<String, String>>,
     complaints: Vec<(String, &'a State)>,
     unreadable: Vec<(String, &'a str)>,
 }
@@ -76,6 +81,9 @@ impl<'a> Picture<'a> {
                 }
                 (Entry::Registration(of), Some(Content::Registration(_, registration))) => {
                     picture.registrations.push((of.to_string(), registration));
+                }
+                (Entry::Monitoring(of), Some(Content::Monitoring { statuses, .. })) => {
+                    picture.statuses.insert(of.to_string(), statuses);
                 }
                 (Entry::State(of), Some(Content::State(state))) if !state.error.is_empty() => {
                     picture.complaints.push((of.to_string(), state));
@@ -206,13 +214,21 @@ impl<'a> Picture<'a> {
         format!("waiting for {}{more}", shown.join(", "))
     }
 
-    /// Registered targets of kinds that no running prober knows.
+    /// Registered targets of kinds that no running prober knows, and those that theirs tells
+    /// nothing of.
     fn not_probed(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (of, registration) in &self.registrations {
+            let known = self.statuses.get(of);
             for target in registration.targets.values() {
                 if !self.hosts.values().any(|host| host.can_probe(&target.kind)) {
                     lines.push(format!("{of} {}: no prober for {}", target.name, target.kind));
+                } else if known.is_none_or(|statuses| !statuses.contains_key(&target.name)) {
+                    lines.push(format!(
+                        "{of} {}: its prober has told nothing yet, or not lately; the host's log \
+                         tells why",
+                        target.name
+                    ));
                 }
             }
         }
@@ -249,11 +265,11 @@ fn spelled(entry: &Entry) -> String {
         Entry::Host(id) => format!("host {id}"),
         Entry::State(of) => format!("state of {of}"),
         Entry::Registration(of) => format!("registration of {of}"),
+        Entry::Monitoring(of) => format!("monitoring of {of}"),
         Entry::Unknown(key) => format!("key {key}"),
         // None of these is asked for.
         Entry::Config(of) => format!("config of {of}"),
         Entry::Template(id) => format!("template {id}"),
-        Entry::Monitoring(of) => format!("monitoring of {of}"),
         Entry::Stack(of) => format!("stack of {of}"),
         Entry::JobState(of) => format!("job state of {of}"),
         Entry::Applied(of) => format!("plan of {of}"),

@@ -60,8 +60,8 @@ pub(super) async fn run(
     let tasks = JoinSet::new();
     let mut collector = Collector { scribe, roster, schedule, probing: 0, probes_max, tasks };
     loop {
-        collector.tell();
         let wake_ms = collector.probe_what_is_due();
+        collector.tell();
         tokio::select! {
             update = updates.recv() => {
                 let Some(update) = update else { anyhow::bail!("the collector's mirror ended") };

@@ -41,6 +41,11 @@ impl Pace {
         earliest.saturating_add(wait)
     }
 
+    /// Until when a status counts whose prober is gone.
+    pub(super) fn patience(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_add(self.interval_ms.saturating_mul(2))
+    }
+
     /// When a change is looked at again.
     pub(super) fn soon(&self, target: &Target, now_ms: u64) -> u64 {
         now_ms.saturating_add(self.confirm_ms.min(self.interval(target)))

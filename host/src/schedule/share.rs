@@ -64,6 +64,24 @@ impl Schedule {
         self.unschedule(of, before);
         let due = now.into_iter().filter_map(|(name, due_ms)| Some((due_ms?, of.clone(), name)));
         self.due.extend(due);
+        self.find_orphans(of, now_ms);
+    }
+
+    /// Gives what `/monitoring` shows of objects without a prober its time: one may be on its way.
+    pub(super) fn find_orphans(&mut self, of: &ResourceRef, now_ms: u64) {
+        let Some(watched) = self.watched.get_mut(of).filter(|watched| watched.is_mine) else {
+            return;
+        };
+        let Some(shown) = self.shown.get(of) else { return };
+        let due_ms = self.pace.patience(now_ms);
+        let targets = watched.registration.targets.values();
+        for target in targets.filter(|target| shown.statuses.contains_key(&target.name)) {
+            if !self.kinds.contains(&target.kind) && !watched.objects.contains_key(&target.name) {
+                let object = Object { due_ms: Some(due_ms), orphan: true, ..Object::default() };
+                watched.objects.insert(target.name.clone(), object);
+                self.due.insert((due_ms, of.clone(), target.name.clone()));
+            }
+        }
     }
 
     /// Whether this host is the one to probe a resource: of those that can probe all that anybody

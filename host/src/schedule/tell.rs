@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Schedule, Shown, Watched};
+use super::{Object, Schedule, Shown, Watched};
 use crate::domain::{Content, Effect, Entry, Guard, ResourceRef, Revision, Transaction, Version};
 
 /// Statuses to be written.
@@ -23,7 +23,7 @@ impl Schedule {
     ///
     /// Statuses are written when every object that this host can probe was probed, when they differ
     /// from what is shown, and when the state of the same version is there: the API server takes
-    /// them for that version only.
+    /// them for that version only. Where no status counts any more, what is shown is removed.
     pub fn tell(&mut self) -> Vec<Tell> {
         let mut tells = Vec::new();
         for of in std::mem::take(&mut self.news) {
@@ -49,20 +49,33 @@ impl Schedule {
 
     fn news_of(&self, of: &ResourceRef, watched: &Watched) -> Option<Tell> {
         let version = watched.registration.version;
-        let probed = |object: &super::Object| object.steady.status().is_some() || object.silent;
+        let probed = |object: &Object| {
+            object.orphan || object.steady.status().is_some() || object.silences > 0
+        };
         if !watched.objects.values().all(probed) {
             return None;
         }
-        let objects = watched.objects.iter();
-        let told =
-            objects.filter_map(|(name, object)| Some((name.clone(), object.steady.status()?)));
-        let statuses: BTreeMap<String, String> =
-            told.map(|(name, status)| (name, status.clone())).collect();
         let shown = self.shown.get(of);
-        let is_new =
-            shown.is_none_or(|shown| shown.version != version || shown.statuses != statuses);
+        let objects = watched.objects.iter();
+        let statuses: BTreeMap<String, String> = objects
+            .filter_map(|(name, object)| {
+                let status = match shown {
+                    _ if !object.orphan => object.steady.status(),
+                    Some(shown) if object.silences == 0 && shown.version == version => {
+                        shown.statuses.get(name)
+                    }
+                    _ => None,
+                };
+                Some((name.clone(), status?.clone()))
+            })
+            .collect();
+        let is_new = match shown {
+            None => !statuses.is_empty(),
+            Some(shown) if statuses.is_empty() => !shown.statuses.is_empty(),
+            Some(shown) => shown.version != version || shown.statuses != statuses,
+        };
         let is_stated = self.states.get(of).is_some_and(|state| *state >= version);
-        if statuses.is_empty() || !is_new || !is_stated {
+        if !is_new || !is_stated {
             return None;
         }
         let monitoring = Entry::Monitoring(of.clone());
@@ -77,10 +90,11 @@ impl Schedule {
                 // Whoever has lost the lease tells nothing.
                 Guard::Present(Entry::Host(self.me.clone())),
             ],
-            effects: vec![Effect::Put(
-                monitoring,
-                Content::Monitoring { version, statuses: statuses.clone() },
-            )],
+            effects: vec![if statuses.is_empty() {
+                Effect::Remove(monitoring)
+            } else {
+                Effect::Put(monitoring, Content::Monitoring { version, statuses: statuses.clone() })
+            }],
         };
         Some(Tell { of: of.clone(), version, statuses, transaction })
     }
@@ -93,7 +107,11 @@ impl Schedule {
         if let Ok(at) = outcome
             && self.reached < at
         {
-            self.shown.insert(of.clone(), Shown { version, statuses, at });
+            if statuses.is_empty() {
+                self.shown.remove(&of);
+            } else {
+                self.shown.insert(of.clone(), Shown { version, statuses, at });
+            }
         }
         if let Some(watched) = self.watched.get_mut(&of) {
             watched.telling = false;

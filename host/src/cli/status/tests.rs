@@ -127,16 +127,28 @@ fn a_target_without_prober_is_named_and_one_with_is_not() {
         let (name, kind, topic) = (name.to_owned(), kind.to_owned(), String::new());
         Target { name, kind, topic, properties: json!({}), interval_ms: None }
     };
-    let targets = [target("vmi", "virtual_network"), target("s", "switch")];
+    let targets = [
+        target("vmi", "virtual_network"),
+        target("s", "switch"),
+        target("silent", "virtual_network"),
+    ];
     let targets = targets.into_iter().map(|target| (target.name.clone(), target)).collect();
     let of = ResourceRef::new("port", "1");
     let registration = Registration { targets, ..Registration::default() };
     let facts = [
         host(Presence { probers: vec![prober("p", "virtual_network")], ..Presence::default() }),
-        fact(Entry::Registration(of.clone()), Content::Registration(of, registration)),
+        fact(Entry::Registration(of.clone()), Content::Registration(of.clone(), registration)),
+        fact(
+            Entry::Monitoring(of),
+            Content::Monitoring {
+                version: Version(1),
+                statuses: BTreeMap::from([("vmi".to_owned(), "UP".to_owned())]),
+            },
+        ),
     ];
     let said = text(&facts);
     assert!(said.contains("not probed      port:1 s: no prober for switch\n"), "{said}");
+    assert!(said.contains("port:1 silent: its prober has told nothing yet"), "{said}");
     assert!(!said.contains("vmi"), "{said}");
 }
 

@@ -15,7 +15,7 @@ fn guards(Transaction { guards, .. }: &Transaction) -> &[Guard] {
     guards
 }
 
-use crate::domain::Guard;
+use crate::domain::{Effect, Guard};
 
 #[test]
 fn a_change_is_written_once_and_only_while_nobody_else_has_written() {
@@ -150,4 +150,66 @@ fn what_cannot_be_read_is_written_anew_and_not_tried_for_ever() {
     let (tell, text) = tells(&mut schedule).pop().unwrap();
     assert_eq!(text, "switch=UP");
     assert_eq!(guards(&tell.transaction)[1], Guard::Unchanged(monitoring, Revision(7)));
+}
+
+/// What is to be removed.
+fn removals(schedule: &mut Schedule) -> usize {
+    let gone = Effect::Remove(Entry::Monitoring(of(1)));
+    let tells = schedule.tell();
+    tells.iter().filter(|tell| tell.transaction.effects == [gone.clone()]).count()
+}
+
+#[test]
+fn what_tells_nothing_for_long_counts_no_more() {
+    let mut schedule = with(&[("one", "switch")]);
+    answer(&mut schedule, Ok("UP"));
+    let (tell, _) = tells(&mut schedule).pop().unwrap();
+    schedule.told(tell, Ok(Revision(7)));
+    schedule.reach(Revision(7));
+    for _ in 1..SILENCES_MAX {
+        answer(&mut schedule, Err(()));
+        assert_eq!(schedule.tell(), [], "it may be back");
+    }
+    answer(&mut schedule, Err(()));
+    let (tell, text) = tells(&mut schedule).pop().unwrap();
+    assert_eq!(text, "");
+    assert_eq!(tell.transaction.effects, [Effect::Remove(Entry::Monitoring(of(1)))]);
+    assert_eq!(
+        guards(&tell.transaction)[1],
+        Guard::Unchanged(Entry::Monitoring(of(1)), Revision(7))
+    );
+    schedule.told(tell, Ok(Revision(8)));
+    answer(&mut schedule, Err(()));
+    assert_eq!(schedule.tell(), [], "it is told once");
+    answer(&mut schedule, Ok("DOWN"));
+    let (tell, text) = tells(&mut schedule).pop().unwrap();
+    assert_eq!(text, "one=DOWN");
+    assert_eq!(guards(&tell.transaction)[1], Guard::Absent(Entry::Monitoring(of(1))));
+}
+
+#[test]
+fn what_has_lost_its_prober_counts_for_a_while_and_then_no_more() {
+    let mut schedule = with(&[("one", "switch"), ("other", "router")]);
+    schedule.learn(shown(&of(1), 3, &[("one", "UP"), ("other", "UP")], 6), 0);
+    answer(&mut schedule, Ok("DOWN"));
+    answer(&mut schedule, Ok("DOWN"));
+    assert_eq!(tells(&mut schedule)[0].1, "one=DOWN other=UP", "its time is not up");
+    let mut schedule = with(&[("other", "router")]);
+    schedule.learn(shown(&of(1), 3, &[("other", "UP")], 6), 0);
+    assert_eq!(schedule.next(PACE.interval_ms), Next::At(2 * PACE.interval_ms));
+    assert_eq!(removals(&mut schedule), 0);
+    assert_eq!(schedule.next(2 * PACE.interval_ms), Next::Nothing);
+    assert_eq!(removals(&mut schedule), 1);
+}
+
+#[test]
+fn a_prober_that_is_back_in_time_goes_on_from_what_is_shown() {
+    let mut schedule = with(&[("one", "switch")]);
+    schedule.learn(shown(&of(1), 3, &[("one", "UP")], 6), 0);
+    schedule.offer(BTreeSet::new(), 0);
+    schedule.meet(peers(&[("a", &[])]), true, 0);
+    assert_eq!(schedule.next(PACE.interval_ms), Next::At(2 * PACE.interval_ms));
+    schedule.offer(BTreeSet::from(["switch".to_owned()]), PACE.interval_ms);
+    answer(&mut schedule, Ok("UP"));
+    assert_eq!(schedule.tell(), []);
 }
