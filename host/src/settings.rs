@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, ensure};
 
 mod plugins;
+mod source;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -18,7 +19,7 @@ mod value;
 pub use plugins::{Injected, Keystone, Plugin, Source, own_file};
 pub use value::{LogFormat, MonitorOut, SchemaSource, Secret, StorePlace};
 
-use value::Setting;
+use source::{File, Sources};
 
 /// The file that is read when no other is named, if it is there.
 pub const FILE: &str = "stokehold.toml";
@@ -212,7 +213,9 @@ settings! {
     /// Who watches what is registered, if not this host's probers: a Kafka, as `kafka://a:9092,b:9092`. The same on
     /// all hosts.
     monitor_out: Option<MonitorOut> = "", Form::Text;
-    /// Time that telling a Kafka may take; a job whose registration could not be told is tried again.
+    /// What the topics begin with that plugins may name; what is to go to another one is refused.
+    kafka_topics: String = "monitor_", Form::Text;
+    /// Time that telling a Kafka may take; a job whose registration could not be told is tried again until it is.
     kafka_timeout_ms: u64 = "10000", Form::Number(100, 600_000);
     /// Time after which a silent host is taken for dead and its jobs go to others.
     lease_ms: u64 = "10000", Form::Number(1000, DAY_MS);
@@ -220,6 +223,10 @@ settings! {
     shutdown_ms_max: u64 = "10000", Form::Number(0, DAY_MS);
     /// Past revisions the embedded store keeps for watchers that fell behind.
     history_revisions_max: u64 = "100000", Form::Number(1000, 1_000_000_000);
+    /// The same bound in bytes, as they lie in its file; the nearer one counts.
+    history_bytes_max: u64 = "268435456", Form::Number(1 << 20, 1 << 40);
+    /// Largest size of the embedded store's file in bytes; while it is reached, nothing is committed.
+    file_bytes_max: u64 = "68719476736", Form::Number(1 << 20, 1 << 46);
 }
 
 impl Settings {
@@ -315,84 +322,4 @@ pub struct Flags {
     pub own_files: BTreeSet<String>,
     /// `plugin.key=value`.
     pub config: Vec<String>,
-}
-
-struct File {
-    name: String,
-    table: toml::Table,
-}
-
-impl File {
-    fn parse(name: &str, text: &str) -> Result<Self> {
-        match text.parse::<toml::Table>() {
-            Ok(table) => Ok(Self { name: name.to_owned(), table }),
-            // The error's own text quotes the line, and that may hold a secret.
-            Err(error) => {
-                let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
-                bail!("{name}, line {}: {}", before.matches('\n').count() + 1, error.message())
-            }
-        }
-    }
-
-    fn only_known_keys(&self) -> Result<()> {
-        let known = |key: &String| ROWS.iter().any(|row| row.name == key);
-        if let Some(key) = self.table.keys().find(|key| !known(key)) {
-            let all: Vec<_> = ROWS.iter().map(|row| row.name).collect();
-            bail!("{}: unknown key {key}; known are {}, plugins.<name>", self.name, all.join(", "));
-        }
-        Ok(())
-    }
-}
-
-struct Sources<'a> {
-    flags: &'a Flags,
-    environment: &'a BTreeMap<String, String>,
-    file: Option<File>,
-}
-
-impl Sources<'_> {
-    fn value<T: Setting>(&self, row: &Row) -> Result<T> {
-        let (origin, text) = self.find(row)?;
-        let wrong = |allowed: String| match row.form {
-            Form::Secret => anyhow!("{origin} must be {allowed}"),
-            Form::Text | Form::Number(..) => anyhow!("{origin} must be {allowed}, not {text:?}"),
-        };
-        if let Form::Number(least, most) = row.form {
-            let fits = text.parse().is_ok_and(|number: u64| (least..=most).contains(&number));
-            ensure!(fits, wrong(number_from(least, most)));
-        }
-        T::parse(&text).map_err(wrong)
-    }
-
-    /// The origin, for messages, and the text of the first source that has the setting.
-    fn find(&self, row: &Row) -> Result<(String, String)> {
-        if let Some(text) = self.flags.values.get(row.name) {
-            return Ok((format!("--{}", row.flag()), text.clone()));
-        }
-        if let Some(text) = self.environment.get(&row.variable()) {
-            return Ok((row.variable(), text.clone()));
-        }
-        let Some((file, value)) =
-            self.file.as_ref().and_then(|file| Some((&file.name, file.table.get(row.name)?)))
-        else {
-            return Ok((row.name.to_owned(), row.default.to_owned()));
-        };
-        let origin = format!("{file}: {}", row.name);
-        match (row.form, value) {
-            (Form::Text | Form::Secret, toml::Value::String(text)) => Ok((origin, text.clone())),
-            (Form::Number(..), toml::Value::Integer(number)) => Ok((origin, number.to_string())),
-            (Form::Text | Form::Secret, other) => {
-                bail!("{origin} must be a text in quotes, not a value of type {}", other.type_str())
-            }
-            (Form::Number(least, most), other) => bail!(
-                "{origin} must be {}, not a value of type {}",
-                number_from(least, most),
-                other.type_str()
-            ),
-        }
-    }
-}
-
-fn number_from(least: u64, most: u64) -> String {
-    format!("a whole number from {least} to {most}")
 }

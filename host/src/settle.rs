@@ -3,6 +3,7 @@
 //! Everything is data: guarded transactions. Most outcomes are one; a long cascade of failures is several, each
 //! true alone, dependants first and the cause last.
 
+mod again;
 mod cascade;
 mod claim;
 mod report;
@@ -17,6 +18,7 @@ use crate::domain::{
     Registration, Report, ResourceRef, Revision, State, Step, Transaction, Verdict, Version,
 };
 use crate::queue::{Queue, SLEEP_MS_MAX, Wrong, nobody_has};
+use again::{again, hold, retry};
 
 /// Why a job is tried again that was found without anybody working on it.
 const HOST_LOST: &str = "the host that ran it was lost";
@@ -65,13 +67,13 @@ pub struct Closing {
 
 impl Closing {
     /// A job of which nobody knows what came.
-    fn lost(job: JobId, now_ms: u64) -> Self {
+    fn lost(job: JobId, fields: Fields, now_ms: u64) -> Self {
         Self {
             job,
             claim: Revision::default(),
             outcome: Err(Fault::Host(HOST_LOST.to_owned())),
             report: Report::default(),
-            fields: Fields::new(),
+            fields,
             registration: None,
             now_ms,
         }
@@ -166,7 +168,7 @@ pub fn repair(
         return vec![again(posted, open.step.as_ref(), guards, wake_ms, HOST_LOST)];
     }
     let trouble = format!("{HOST_LOST} ({attempts} tries failed, attempts_max)");
-    let lost = Closing::lost(id.clone(), now_ms);
+    let lost = Closing::lost(id.clone(), reported_before(queue, id), now_ms);
     if posted.job.on_failure == OnFailure::Ignore {
         return vec![complete(queue, &posted.job, guards, &lost, limits)];
     }
@@ -215,6 +217,9 @@ pub fn settle(queue: &Queue, closing: &Closing, limits: &Limits) -> Option<Settl
                 Err(trouble) => trouble,
             }
         }
+        Err(Fault::Undelivered(why)) => {
+            return Some(hold(posted, open.step.as_ref(), guards, closing, why, limits));
+        }
         Err(fault) => {
             let why = fault.to_string();
             match retry(posted, open.step.as_ref(), guards.clone(), closing, &why, limits) {
@@ -235,46 +240,6 @@ pub fn settle(queue: &Queue, closing: &Closing, limits: &Limits) -> Option<Settl
     let (transactions, cancelled) =
         cascade::fail(queue, &posted.job, guards, effects, &fields, &trouble, limits);
     Some(Settled { transactions, about: About::Failed { trouble, cancelled } })
-}
-
-/// Another try with its pause, or the trouble when there were enough.
-fn retry(
-    posted: &Posted,
-    step: Option<&Step>,
-    guards: Vec<Guard>,
-    closing: &Closing,
-    why: &str,
-    limits: &Limits,
-) -> Result<Settled, String> {
-    let attempts = posted.attempts.saturating_add(1);
-    if attempts >= limits.attempts_max {
-        return Err(format!("{why} ({attempts} tries failed, attempts_max)"));
-    }
-    let wake_ms = closing.now_ms.saturating_add(limits.pause_ms(attempts));
-    // What a try reported that will be repeated is not told: the next one says it anew.
-    let mut transaction = again(posted, step, guards, wake_ms, why);
-    transaction.effects.push(Effect::Remove(Entry::Working(posted.job.id.clone())));
-    let about = About::Retry { attempts, wake_ms, trouble: why.to_owned() };
-    Ok(Settled { transactions: vec![transaction], about })
-}
-
-/// A job made ready once more, with one more failed try.
-fn again(
-    posted: &Posted,
-    step: Option<&Step>,
-    guards: Vec<Guard>,
-    wake_ms: u64,
-    trouble: &str,
-) -> Transaction {
-    let id = posted.job.id.clone();
-    let counted = Posted { job: posted.job.clone(), attempts: posted.attempts.saturating_add(1) };
-    let step = Step { wake_ms, trouble: trouble.to_owned(), ..step_of(step) };
-    let effects = vec![
-        Effect::Put(Entry::Job(id.clone()), Content::Job(counted)),
-        Effect::Put(Entry::Step(id), Content::Step(step)),
-        ready(&posted.job),
-    ];
-    Transaction { guards, effects }
 }
 
 fn suspend(posted: &Posted, guards: Vec<Guard>, closing: &Closing, step: Step) -> Transaction {

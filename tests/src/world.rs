@@ -142,7 +142,9 @@ impl World {
             Some(etcd) => etcd.store().await?,
         };
         let outlet = self.setup.kafka.iter();
-        let outlet = outlet.map(|broker| Kafka::new(vec![broker.clone()], PATIENCE / 10)).next();
+        let outlet = outlet
+            .map(|broker| Kafka::new(vec![broker.clone()], PATIENCE / 10, "monitor_".to_owned()))
+            .next();
         let house = House {
             store,
             schemas: Arc::clone(&self.schemas),

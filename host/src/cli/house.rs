@@ -106,7 +106,7 @@ async fn load(settings: &Settings) -> Result<Loaded> {
 fn outlet(settings: &Settings) -> Option<Arc<Kafka>> {
     let MonitorOut(brokers) = settings.monitor_out.clone()?;
     let timeout = Duration::from_millis(settings.kafka_timeout_ms);
-    Some(Arc::new(Kafka::new(brokers, timeout)))
+    Some(Arc::new(Kafka::new(brokers, timeout, settings.kafka_topics.clone())))
 }
 
 fn pace(settings: &Settings) -> Pace {

@@ -37,6 +37,8 @@ async fn embedded(settings: &Settings, dir: &Path, role: Role) -> Result<Embedde
     }
     let mut options = Options::new(role);
     options.history_revisions_max = settings.history_revisions_max;
+    options.history_bytes_max = settings.history_bytes_max;
+    options.file_bytes_max = settings.file_bytes_max;
     let dir = dir.to_owned();
     let opened = tokio::task::spawn_blocking(move || Embedded::open(&dir, options));
     Ok(opened.await.context("cannot open the store")??)

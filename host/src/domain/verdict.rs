@@ -48,6 +48,8 @@ pub enum Fault {
     Breach(String),
     /// The host could not make the call: no instance to be had, store out of reach.
     Host(String),
+    /// What it registered could not be told to those who watch.
+    Undelivered(String),
 }
 
 impl fmt::Display for Fault {
@@ -65,6 +67,7 @@ impl fmt::Display for Fault {
             }
             Self::Breach(what) => write!(f, "handler broke its contract: {what}"),
             Self::Host(why) => write!(f, "host could not make the call: {why}"),
+            Self::Undelivered(why) => f.write_str(why),
         }
     }
 }

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail, ensure};
 
-use super::{ENVIRONMENT, File, Flags, Form, ROWS, Secret, number_from};
+use super::source::number_from;
+use super::{ENVIRONMENT, File, Flags, Form, ROWS, Secret};
 
 mod keys;
 mod keystone;

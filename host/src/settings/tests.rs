@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use super::value::Setting;
 use super::*;
 
 fn flags(values: &[(&str, &str)]) -> Flags {

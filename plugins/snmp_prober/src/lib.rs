@@ -122,10 +122,11 @@ impl Asked {
     }
 }
 
-/// A property that must be a text with something in it.
+/// A property that must be a text with something in it, or a number: in YAML, port `24` is one.
 fn text(subject: &Subject, property: &str) -> Result<String, Failure> {
     match subject.properties.get(property) {
         Some(Json::String(text)) if !text.is_empty() => Ok(text.clone()),
+        Some(Json::Number(number)) => Ok(number.to_string()),
         None | Some(Json::Null) => Err(wrong(subject, property, "is missing")),
         Some(_) => Err(wrong(subject, property, "is no text")),
     }

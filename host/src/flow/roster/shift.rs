@@ -71,6 +71,6 @@ fn word(fault: &Fault) -> &'static str {
         Fault::Deadline { .. } => "deadline",
         Fault::Memory { .. } => "memory",
         Fault::Breach(_) => "breach",
-        Fault::Host(_) => "host",
+        Fault::Host(_) | Fault::Undelivered(_) => "host",
     }
 }

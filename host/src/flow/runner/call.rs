@@ -8,8 +8,8 @@ use tracing::warn;
 
 use super::{Came, PAUSE};
 use crate::domain::{
-    Action, Content, Entry, Failure, Fault, Fields, JobId, Json, Posted, Registration, Report,
-    ResourceRef, Revision, Stack, Step, TemplateId, Transaction, Verdict,
+    Action, Content, Entry, Failure, Fault, Fields, JobId, Json, MonitorCall, Posted, Registration,
+    Report, ResourceRef, Revision, Stack, Step, TemplateId, Transaction, Verdict,
 };
 use crate::flow::roster::{Blame, Shift};
 use crate::flow::scribe::{Scribe, Uncommitted};
@@ -84,21 +84,27 @@ impl Tools {
         let Some(mut shift) = call.shift.take() else { return Came::GivenBack(claim) };
         shift.clock_in();
         let Some(worker) = shift.worker() else { return Came::GivenBack(claim) };
-        let answer = recordings::handle(worker, asked).await;
+        let mut answer = recordings::handle(worker, asked).await;
         if shift.ended(answer.outcome.as_ref().err()) == Blame::Version {
             return Came::GivenBack(claim);
         }
         // Only what changes a registration needs to know it.
-        let registration = if answer.report.monitor.is_empty() {
+        let is_taken_down = takes_down
+            && call.posted.job.is_last
+            && matches!(answer.outcome, Ok(Verdict::Completed));
+        let registration = if answer.report.monitor.is_empty() && !is_taken_down {
             Ok(None)
         } else {
             self.registration(&call.posted.job.target).await
         };
+        if is_taken_down && matches!(registration, Ok(Some(_))) {
+            // Whatever became of the handler that registered it, what is down is watched no more.
+            answer.report.monitor.push(MonitorCall::Clear);
+        }
         let registration = match registration {
             Ok(registration) => {
                 let told = self.deliver(&call.posted.job, &answer, registration.as_ref()).await;
-                if let Err(why) = told {
-                    let outcome = Ok(Verdict::Failed(Failure::Retry(why)));
+                if let Err(outcome) = told {
                     return Came::Answered(Box::new(closing(&call, claim, outcome)));
                 }
                 Ok(registration)

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod again;
 mod announced;
 mod cascade;
 
@@ -214,45 +215,6 @@ fn a_pending_job_sleeps_with_its_checkpoint_and_earlier_trouble_counts_no_more()
 }
 
 #[test]
-fn another_try_comes_after_a_pause_that_doubles_up_to_its_limit() {
-    for (attempts, wake_ms) in [(0, 1100), (1, 1150)] {
-        let queue = queue(&[job(&spec("a", "p", &[]))], attempts);
-        let failed = Ok(Verdict::Failed(Failure::Retry("503".into())));
-        let settled = settle(&queue, &closing("a", failed), &LIMITS).unwrap();
-        let attempts = attempts + 1;
-        let trouble = "503".to_owned();
-        assert_eq!(settled.about, About::Retry { attempts, wake_ms, trouble });
-        let Some(Content::Job(posted)) = put(only(&settled), &Entry::Job("a".into())) else {
-            panic!("no job in {settled:?}")
-        };
-        assert_eq!(posted.attempts, attempts);
-        names_each_entry_once(only(&settled));
-    }
-}
-
-#[test]
-fn every_fault_is_worth_another_try_until_there_were_enough() {
-    let faults = [
-        Fault::Trap("unreachable".into()),
-        Fault::Deadline { call_ms_max: 30_000 },
-        Fault::Memory { memory_bytes_max: 1 },
-        Fault::Breach("checkpoint is not JSON".into()),
-        Fault::Host("no instance".into()),
-    ];
-    for fault in faults {
-        let mut jobs = queue(&[job(&spec("a", "p", &[]))], 1);
-        let closed = closing("a", Err(fault.clone()));
-        let settled = settle(&jobs, &closed, &LIMITS).unwrap();
-        assert!(matches!(settled.about, About::Retry { attempts: 2, .. }), "{settled:?}");
-        jobs = queue(&[job(&spec("a", "p", &[]))], 2);
-        let settled = settle(&jobs, &closed, &LIMITS).unwrap();
-        let told = state(only(&settled), "p").unwrap();
-        assert!(told.error.contains(&fault.to_string()), "{}", told.error);
-        assert!(told.error.contains("3 tries failed"), "{}", told.error);
-    }
-}
-
-#[test]
 fn registrations_follow_the_calls_and_vanish_with_the_last_target() {
     let target = |name: &str| Target {
         name: name.into(),
@@ -316,6 +278,25 @@ fn what_a_try_reports_that_is_repeated_is_not_told() {
     let settled = settle(&queue, &closing, &spent).unwrap();
     let told = state(only(&settled), "p").unwrap();
     assert_eq!(told.fields["orchestration_state"], json!("CREATE_ERROR"));
+}
+
+#[test]
+fn what_earlier_jobs_reported_is_told_though_the_host_of_the_last_one_was_lost() {
+    let last = job(&Spec { first: false, ..spec("a", "p", &[]) });
+    let mut queue = Queue::new("host".into());
+    let fields = Fields::from([("heat_outputs".to_owned(), json!([]))]);
+    let of = ResourceRef::new("port", "p");
+    let posted = Posted { job: last, attempts: LIMITS.attempts_max - 1 };
+    queue.learn(
+        [
+            fact(2, Entry::Job("a".into()), Content::Job(posted)),
+            fact(3, Entry::JobState(of), Content::JobState(fields.clone())),
+        ],
+        0,
+    );
+    let transactions = repair(&queue, &"a".into(), Wrong::LeftBehind, 1000, &LIMITS);
+    let told = state(&transactions[0], "p").unwrap();
+    assert_eq!(told.fields["heat_outputs"], fields["heat_outputs"]);
 }
 
 #[test]

@@ -26,6 +26,13 @@ fn port_patience_and_address_are_as_set_and_registered() {
 }
 
 #[test]
+fn a_name_or_a_community_may_look_like_a_number() {
+    let properties = json!({"device_ip": "127.0.0.1", "community_name": 1234, "name": 24});
+    let asked = Asked::of(&[], &subject("physical_port", properties)).unwrap();
+    assert_eq!((asked.community.as_str(), asked.interface.as_deref()), ("1234", Some("24")));
+}
+
+#[test]
 fn what_cannot_be_asked_is_final_and_says_what_is_wrong() {
     let check = |settings: &Settings, subject: &Subject, words: &str| {
         let failure = Asked::of(settings, subject).err().unwrap();
@@ -43,7 +50,7 @@ fn what_cannot_be_asked_is_final_and_says_what_is_wrong() {
         lacking.as_object_mut().unwrap().remove(property);
         let words = format!("{property} of port of ese_port:p1 is missing");
         check(&plain, &subject("physical_port", lacking.clone()), &words);
-        lacking[property] = json!(5);
+        lacking[property] = json!(["5"]);
         let words = format!("{property} of port of ese_port:p1 is no text");
         check(&plain, &subject("physical_port", lacking), &words);
     }
