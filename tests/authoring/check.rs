@@ -54,6 +54,83 @@ fn what_the_operator_does_not_grant_fails_and_what_he_grants_does_not() -> Resul
 }
 
 #[test]
+fn grants_are_read_beside_the_file_unless_another_folder_is_named() -> Result<()> {
+    let bench = Bench::new()?;
+    std::fs::create_dir(bench.path().join("build"))?;
+    std::fs::create_dir(bench.path().join("handlers"))?;
+    bench.guest("guest_http")?;
+    std::fs::rename(
+        bench.path().join("guest_http.wasm"),
+        bench.path().join("build/guest_http.wasm"),
+    )?;
+    let check = |more: &[&str]| {
+        let check = ["plugin", "check", "build/guest_http.wasm", "--call-ms-max", "1000"];
+        bench.stokehold(&[&check[..], more].concat())
+    };
+    let needs = ["needs  grants    imports wasi:http, which has to be granted"];
+    check(&[])?.with(1, &needs)?;
+    bench.file("handlers/guest_http.toml", "http = [\"other:1\"]")?;
+    check(&[])?.with(1, &needs)?;
+    check(&["--handlers", "handlers"])?
+        .with(1, &["needs  grants    asks for http never.granted"])?;
+    bench.file("build/guest_http.toml", "http = [\"never.granted:1\"]")?;
+    check(&[])?.with(0, &["asks for http never.granted:1, and has it"])?;
+    check(&["--handlers", "handlers"])?
+        .with(1, &["needs  grants    asks for http never.granted"])?;
+    Ok(())
+}
+
+#[test]
+fn a_trial_is_called_once_there_are_settings_for_it() -> Result<()> {
+    let with_trial = |data: &str| {
+        let parts = format!(
+            r#"(func (export "stokehold:worker/trial@0.1.0#attempt") (result i32)
+              (i32.const 700)) {data}"#
+        );
+        Wat { world: "worker-with-trial", parts: &parts, ..Wat::default() }.worker()
+    };
+    let bench = Bench::new()?;
+    let check = ["plugin", "check", "plain.wasm"];
+    let held = [&check[..], &["--call-ms-max", "1000"]].concat();
+    // A result is its case, and of an error the text.
+    let refuses = r#"(data (i32.const 700) "\01\00\00\00\d0\02\00\00\07\00\00\00")
+        (data (i32.const 720) "no Heat")"#;
+    bench.file("plain.wasm", with_trial(refuses))?;
+    let said = bench.stokehold(&check)?.with(0, &["plain.wasm: can be used\n"])?;
+    ensure!(!said.out.contains("trial"), "tried with nothing: {}", said.out);
+    let words = [
+        "plain.wasm: cannot be used",
+        "fails  trial     says that it cannot work: no Heat; a running host keeps the version",
+    ];
+    bench.stokehold(&held)?.with(1, &words)?;
+    bench.file("plain.wasm", with_trial(""))?;
+    bench.stokehold(&held)?.with(0, &["ok     trial     stands its trial"])?;
+    Ok(())
+}
+
+#[test]
+fn a_limit_that_no_setting_can_give_is_a_remark() -> Result<()> {
+    // The limits of a description lie from byte 84 on.
+    let parts = r#"(data (i32.const 84) "\20\03\00\00\02\00\00\00")
+        (data (i32.const 800) "\40\03\00\00\09\00\00\00\05\00\00\00\00\00\00\00")
+        (data (i32.const 816) "\50\03\00\00\0c\00\00\00\ff\ff\ff\ff\ff\ff\ff\ff")
+        (data (i32.const 832) "bandwidth") (data (i32.const 848) "memory-bytes")"#;
+    let bench = Bench::new()?;
+    bench.file("plain.wasm", Wat { parts, ..Wat::default() }.worker())?;
+    let check = ["plugin", "check", "plain.wasm", "--call-ms-max", "1000"];
+    let words = [
+        "plain.wasm: can be used\n",
+        "note   limits    asks for 5 bandwidth, a limit that this host does not know",
+        "note   limits    asks for 18446744073709551615 memory-bytes: more than this host can give \
+         (4294967296 at most)",
+    ];
+    bench.stokehold(&check)?.with(0, &words)?;
+    let json = bench.stokehold(&[&check[..], &["--json"]].concat())?.with(0, &[])?.json()?;
+    ensure!(json[0]["verdict"] == "ok", "{json:#}");
+    Ok(())
+}
+
+#[test]
 fn a_file_that_cannot_be_used_is_told_why_in_plain_words() -> Result<()> {
     let bench = Bench::new()?;
     let good = Wat::default().worker();

@@ -80,6 +80,16 @@ async fn a_finished_job_is_replayed_from_what_was_recorded_and_commits_nothing()
     bench.file("http.json", "[]")?;
     let none = replay(&bench, &world, &["replay", &id, "--answers", "http.json"])?;
     none.with(1, &["DIFFERS", "no answer  to "])?;
+    bench.guest("echo_worker")?;
+    let other = replay(&bench, &world, &["replay", &id, "--plugin", "echo_worker.wasm"])?;
+    let words = "note: echo_worker.wasm is the handler echo_worker, and the job is heat_worker's";
+    ensure!(other.with(1, &["call 1: "])?.err.contains(words), "no `{words}`");
+    bench.guest("contrail_prober")?;
+    let prober = replay(&bench, &world, &["replay", &id, "--plugin", "contrail_prober.wasm"])?;
+    let prober = prober.with(2, &[])?;
+    let words =
+        "contrail_prober.wasm is the prober contrail_prober: a job is replayed by a handler";
+    ensure!(prober.err.contains(words), "{}", prober.err);
     let gone = replay(&bench, &world, &["replay", "create:heat_worker:port:x:1:abcde"])?;
     let gone = gone.with(1, &[])?;
     for words in ["no call of it is recorded in", "and it is not open any more"] {

@@ -69,6 +69,31 @@ fn the_exit_code_says_what_the_handler_said() -> Result<()> {
 }
 
 #[test]
+fn grants_are_read_beside_the_file() -> Result<()> {
+    let bench = Bench::new()?;
+    let config = |value: &str| format!("config = {{ k = \"{value}\" }}");
+    std::fs::create_dir(bench.path().join("handlers"))?;
+    bench.file("handlers/guest_acts.toml", config("of the host"))?;
+    bench.file("guest_acts.toml", config("of the author"))?;
+    let input = json!({"act": "config", "key": "k"});
+    let beside = bench.call("guest_acts", &input, &[])?;
+    beside.with(0, &["state      config = \"of the author\""])?;
+    let named = bench.call("guest_acts", &input, &["--handlers", "handlers"])?;
+    named.with(0, &["state      config = \"of the host\""])?;
+    Ok(())
+}
+
+#[test]
+fn who_was_denied_memory_keeps_the_last_word() -> Result<()> {
+    let bench = Bench::new()?;
+    let said = bench.call("guest_acts", &json!({"act": "eat", "n": 200}), &[])?;
+    let said = said.with(1, &["call 1: fault: handler exceeded its memory"])?;
+    let words = "denied memory before it ended; it said: memory allocation of ";
+    ensure!(said.err.contains(words), "{}", said.err);
+    Ok(())
+}
+
+#[test]
 fn a_pending_handler_is_called_again_with_its_checkpoint() -> Result<()> {
     let bench = Bench::new()?;
     let input = json!({"act": "wait", "n": 1});
@@ -213,6 +238,9 @@ fn what_makes_no_sense_is_told_with_its_place() -> Result<()> {
     refused(&["--job", "none.json"], "cannot read none.json")?;
     bench.file("job.json", r#"{"resource_type": "port", "resource_idd": "p"}"#)?;
     refused(&["--job", "job.json"], "job.json: resource_id is missing")?;
+    bench.file("job.json", "[]")?;
+    let form = "(an array is a job as the store has it: [handler, job, attempts])";
+    refused(&["--job", "job.json"], &format!("job.json: [1].id is missing {form}"))?;
     bench.file("job.json", job(&json!({})))?;
     bench.file("bad.json", r#"[{"urll": 1}]"#)?;
     refused(&["--job", "job.json", "--answers", "bad.json"], "bad.json: [0].url is missing")?;

@@ -1,7 +1,9 @@
 //! Only trusted files are loaded, and nothing of any other is compiled.
 
 use anyhow::{Result, ensure};
-use stokehold::plugin::{Engine, EngineSettings, PluginSettings, TrustSettings, load};
+use stokehold::plugin::{
+    Engine, EngineSettings, Loader, PluginSettings, TrustSettings, inspect, load,
+};
 
 use super::Bench;
 use crate::sandbox::component::Wat;
@@ -24,6 +26,45 @@ async fn an_untrusted_file_is_refused_before_it_is_compiled() -> Result<()> {
     let digest: String = reason.chars().skip("has the SHA-256 ".len()).take(64).collect();
     let loaded = trusting(digest).await;
     ensure!(loaded.faults.is_empty() && loaded.workers.len() == 1, "{:?}", loaded.faults);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_version_that_is_trusted_no_more_is_no_way_back() -> Result<()> {
+    let bench = Bench::new()?;
+    let bytes = Wat::default().worker();
+    let file = bench.file("plain.wasm", &bytes)?;
+    let digest = inspect(&bytes).map_err(anyhow::Error::msg)?.digest;
+    let other = "b".repeat(64);
+    let sums = bench.file("sums", &digest)?;
+    let [pair, next] = [(), ()].map(|()| minisign::KeyPair::generate_unencrypted_keypair());
+    let (pair, next) = (pair?, next?);
+    let signature = minisign::sign(Some(&pair.pk), &pair.sk, &bytes[..], None, None)?;
+    bench.file("plain.wasm.minisig", signature.to_string())?;
+    // With its comment and without, it is the same key.
+    let keys = bench.file("keys", pair.pk.to_base64())?;
+    let trust = TrustSettings {
+        digests: Some(sums.display().to_string()),
+        keys: Some(keys.display().to_string()),
+    };
+    let settings = PluginSettings { trust, ..PluginSettings::default() };
+    let engine = Engine::new(&EngineSettings { instances_max: 2, ..EngineSettings::default() })?;
+    let loader = Loader::new(&engine, bench.path(), &settings);
+    let again = async |found| loader.granted_anew(&file, found).await.err().unwrap_or_default();
+    let found = loader.load(&file).await.map_err(anyhow::Error::msg)?;
+    // Another version lies in its place, and a signature of that one.
+    bench.file("plain.wasm", Wat { parts: "(func)", ..Wat::default() }.worker())?;
+    bench.file("plain.wasm.minisig", "another")?;
+    bench.file("sums", format!("{other}\n{digest}\n"))?;
+    bench.file("keys", pair.pk.to_box()?.to_string())?;
+    ensure!(again(&found).await.is_empty(), "{}", again(&found).await);
+    bench.file("sums", &other)?;
+    let why = again(&found).await;
+    ensure!(why.contains(&format!("has the SHA-256 {digest}, which is not in")), "{why}");
+    bench.file("sums", &digest)?;
+    bench.file("keys", next.pk.to_base64())?;
+    let why = again(&found).await;
+    ensure!(why == "was signed with a key that is not in trusted_keys any more", "{why}");
     Ok(())
 }
 

@@ -250,8 +250,8 @@ async fn what_is_asked_beyond_the_grants_is_a_warning() {
     let granted = PluginGrants { config, ..PluginGrants::default() };
     House::new().guest("guest_acts").grant("guest_acts", granted).worker().await;
     for words in [
-        "guest_acts asks for 18446744073709551615 memory-bytes, its bound is 67108864: set \
-         memory_bytes_max under [plugins.guest_acts] in stokehold.toml",
+        "guest_acts asks for 18446744073709551615 memory-bytes, more than this host can give \
+         (4294967296 at most)",
         "guest_acts asks for the limit \"bandwidth\", which does not exist",
     ] {
         assert!(logs.line(words).contains(" WARN "), "{words}");

@@ -8,7 +8,7 @@ use stokehold::plugin::{GrantSource, PluginGrants};
 use stokehold_tests::world::World;
 
 use super::folder::{Does, Folder, plain};
-use super::{made_by, other_than, refusal, told, world};
+use super::{counts, made_by, other_than, put, refusal, told, world};
 
 /// An operator who changes their mind about the one setting that `plain` may read.
 #[derive(Debug, Default)]
@@ -64,6 +64,36 @@ async fn a_version_that_comes_back_has_the_grants_of_now() -> Result<()> {
     let refused = refusal(&world).await?;
     ensure!(refused.ends_with("the same is not tried again: change the file"), "{refused}");
     ensure!(made_by(&world, "b").await? == "one", "it goes on");
+    world.stop_host().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_code_with_other_grants_stays_paused_and_is_counted_so() -> Result<()> {
+    let operator = Arc::new(Operator::default());
+    operator.grants("first");
+    let folder = Folder::new()?;
+    folder.put("plain", &plain("one", &Does::Traps))?;
+    let mut world = world(&folder, |setup| {
+        setup.source = Some(operator.clone());
+        setup.pace.backoff_ms_min = 1;
+        setup.pace.backoff_ms_max = 1;
+        setup.pace.rollout.breaker_faults_max = 1;
+        setup.pace.rollout.breaker_ms_min = 600_000;
+        setup.pace.rollout.breaker_ms_max = 600_000;
+    })
+    .await?;
+    put(&world, "a").await?;
+    let paused = |host: &Json| host["plugins"][0]["paused_until_ms"].is_u64();
+    told(&world, "a pause", paused).await?;
+    operator.grants("second");
+    folder.put("plain", &plain("one", &Does::Traps))?;
+    may_read(&world, "second").await?;
+    told(&world, "the same pause", paused).await?;
+    let gauge = |paused: u8| format!("stokehold_plugin_paused{{plugin=\"plain\"}} {paused}");
+    ensure!(counts(&world, &gauge(1)), "the pause goes on");
+    folder.put("plain", &plain("two", &Does::Completes))?;
+    told(&world, "the end of the pause", |host| !paused(host)).await?;
+    ensure!(counts(&world, &gauge(0)), "another version is the remedy");
     world.stop_host().await
 }
 

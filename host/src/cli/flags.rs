@@ -153,10 +153,10 @@ fn of_plugins() -> impl Iterator<Item = &'static Row> {
 }
 
 macro_rules! flags_with_grants {
-    ($type:ident, $rows:expr) => {
+    ($type:ident, $rows:expr, $change:expr) => {
         impl Args for $type {
             fn augment_args(command: Command) -> Command {
-                add_grants(add(command, $rows))
+                $change(add_grants(add(command, $rows)))
             }
 
             fn augment_args_for_update(command: Command) -> Command {
@@ -183,8 +183,13 @@ macro_rules! flags_with_grants {
     };
 }
 
-flags_with_grants!(AllFlags, ROWS.iter());
-flags_with_grants!(PluginFlags, of_plugins());
+fn beside(command: Command) -> Command {
+    let help = "Folder in which the plugin's <name>.toml is read [default: that of the file]";
+    command.mut_arg("handlers", |arg| arg.help(help))
+}
+
+flags_with_grants!(AllFlags, ROWS.iter(), std::convert::identity);
+flags_with_grants!(PluginFlags, of_plugins(), beside);
 
 macro_rules! some_flags {
     ($type:ident, $hidden:expr) => {
@@ -269,6 +274,14 @@ mod tests {
         assert!(!silent(&["--call-ms-max", "9"]));
         assert!(!silent(&["--grant-http", "a=b:1"]));
         assert!(!silent(&["--config", "a.b=c"]));
+    }
+
+    #[test]
+    fn who_looks_at_a_plugins_file_reads_its_grants_beside_it() {
+        let mut command = PluginFlags::augment_args(Command::new("t"));
+        let help = command.render_long_help().to_string();
+        assert!(help.contains("<name>.toml is read [default: that of the file]"), "{help}");
+        assert!(!help.contains("./handlers"), "{help}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Subcommand;
@@ -13,6 +13,7 @@ use super::plugin::rehearsal::{Bounds, Rehearsal};
 use super::{Answer, Misuse, entries, flags, grants, load, logging};
 use crate::domain::{Content, Entry, JobId, Posted, Recording, ResourceRef, Schemas};
 use crate::flow::recordings;
+use crate::plugin::Found;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::wire::{self, key};
@@ -21,7 +22,8 @@ const ABOUT: &str = "\
 A replay commits nothing and sends nothing: the handler gets the job, the checkpoint, the stacks
 and the answers as they were recorded. Calls are recorded where the setting record_calls names the
 handler. An open job that was not recorded is called once, with what the store knows of it and
-without a network; --answers gives it one.
+without a network; --answers gives it one. Grants of the component of --plugin are read in the
+settings, and in <name>.toml beside it; --handlers names another folder for that.
 
 Exit codes:
   0  everything came out as it was recorded
@@ -92,7 +94,11 @@ fn list(args: &ListArgs) -> Result<Answer> {
 }
 
 async fn replay(args: ReplayArgs) -> Result<Answer> {
-    let mut settings = load::all(&args.settings.0)?;
+    let named = &args.settings.0;
+    let mut settings = match &args.plugin {
+        Some(file) => load::beside(named, file)?,
+        None => load::all(named)?,
+    };
     "warn,stokehold::plugin::import::log=off".clone_into(&mut settings.log);
     logging::begin(&settings)?;
     let id = JobId::new(args.id.as_str());
@@ -113,6 +119,9 @@ async fn replay(args: ReplayArgs) -> Result<Answer> {
     let handler = handler.unwrap_or_default();
     let file = args.plugin.unwrap_or_else(|| settings.handlers.join(format!("{handler}.wasm")));
     let mut rehearsal = Rehearsal::of(&file, grants::loading(&settings), true).await?;
+    if let Some(note) = whose(rehearsal.found(), &file, &handler)? {
+        eprintln!("{note}");
+    }
     let (mut scenes, mut recorded, mut unused) = (Vec::new(), Vec::new(), Vec::new());
     for call in calls {
         recorded.push(call.outcome.clone());
@@ -130,6 +139,27 @@ async fn replay(args: ReplayArgs) -> Result<Answer> {
         return outcome::calls(form, rehearsal.found(), &scenes, &unused);
     }
     outcome::replay(form, rehearsal.found(), &scenes, &recorded, &unused)
+}
+
+/// Whether the component of a file is the handler of a job; a note where it is another one.
+///
+/// # Errors
+/// It is no handler.
+fn whose(found: &Found, file: &Path, handler: &str) -> Result<Option<String>> {
+    let file = file.display().to_string();
+    let (file, handler) = (plain(&file), plain(handler));
+    match found {
+        Found::Prober(prober) => {
+            let name = prober.name();
+            let why = anyhow!("{file} is the prober {name}: a job is replayed by a handler");
+            Err(Misuse(why).into())
+        }
+        Found::Worker(worker) if worker.name() == handler => Ok(None),
+        Found::Worker(worker) => {
+            let name = worker.name();
+            Ok(Some(format!("note: {file} is the handler {name}, and the job is {handler}'s")))
+        }
+    }
 }
 
 /// A job that is open, with what the store knows of it.

@@ -23,6 +23,31 @@ pub fn settings(flags: &Flags, file: Option<&Path>) -> Result<Settings> {
     gather(&Flags { own_files, ..flags.clone() }, file, Settings::from_sources)
 }
 
+/// The settings of whoever looks at one plugin's file. Its grants are read beside it, as its signature is and as a host
+/// would, unless the command line names a folder of plugins.
+///
+/// # Errors
+/// Those of [`settings`].
+pub(super) fn beside(named: &Named, file: &Path) -> Result<Settings> {
+    if named.flags.values.contains_key("handlers") {
+        return all(named);
+    }
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let read = || {
+        // What the environment says of a host's other plugins is no mistake here.
+        let handlers =
+            gather(&named.flags, named.file.as_deref(), Settings::without_plugins)?.handlers;
+        let own_files = [folder, &handlers].into_iter().flat_map(grants::own_files).collect();
+        let flags = Flags { own_files, ..named.flags.clone() };
+        let settings = gather(&flags, named.file.as_deref(), Settings::from_sources)?;
+        anyhow::Ok(Settings { handlers: folder.to_owned(), ..settings })
+    };
+    read().map_err(|error| Misuse(error).into())
+}
+
 type Read = fn(&Flags, &BTreeMap<String, String>, Option<(&str, &str)>) -> Result<Settings>;
 
 fn gather(flags: &Flags, file: Option<&Path>, read: Read) -> Result<Settings> {

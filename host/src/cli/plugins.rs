@@ -10,7 +10,8 @@ use super::crew::Crew;
 use super::leader::{place, span};
 use super::plain::plain;
 use super::{Answer, entries, flags, load};
-use crate::domain::{HostId, Json, PluginStatus, Presence, Stage};
+use crate::domain::{HostId, Json, PluginStatus, PluginWish, Presence, Stage};
+use crate::plugin::Bounds;
 
 const ABOUT: &str = "\
 A host looks at its folder of plugins again and again: a file that is new or has changed is compiled
@@ -101,13 +102,28 @@ fn of_plugin(plugin: &PluginStatus, now_ms: u64) -> Vec<String> {
     }
     let mut by_standing: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for wish in &plugin.wishes {
-        let remedy = wish.line.as_ref().map(|line| format!(" ({line})")).unwrap_or_default();
-        by_standing.entry(&wish.standing).or_default().push(format!("{}{remedy}", wish.asked));
+        let text = format!("{}{}", wish.asked, remedy(wish));
+        by_standing.entry(&wish.standing).or_default().push(text);
     }
     let wishes =
         by_standing.iter().map(|(standing, all)| format!("    {standing}: {}", all.join(", ")));
     lines.extend(wishes);
     lines
+}
+
+/// What would grant it, or that nothing would.
+fn remedy(wish: &PluginWish) -> String {
+    let most = || {
+        let (limit, _) = wish.asked.split_once(' ')?;
+        Bounds::most(&format!("{}_max", limit.replace('-', "_")))
+    };
+    match (&wish.line, most()) {
+        (Some(line), _) => format!(" ({line})"),
+        (None, Some(most)) if wish.standing == "beyond" => {
+            format!(" (more than this host can give, {most} at most)")
+        }
+        _ => String::new(),
+    }
 }
 
 /// As much of a digest as tells versions apart.
@@ -199,6 +215,7 @@ mod tests {
                 wish("http x:1", "refused", Some("http = [\"x:1\"]")),
                 wish("http y:1", "granted", None),
                 wish("config url", "granted", None),
+                wish("memory-bytes 18446744073709551615", "beyond", None),
             ],
             ..plugin("a")
         };
@@ -206,6 +223,7 @@ mod tests {
         let expected = "\
 host a, on n1 as process 7
   a, handler, version 0123456789ab, in service for 5 s, code from the cache
+    beyond: memory-bytes 18446744073709551615 (more than this host can give, 4294967296 at most)
     granted: http y:1, config url
     refused: http x:1 (http = [\"x:1\"])
   b, handler, version 0123456789ab, in service for 5 s, code from the cache

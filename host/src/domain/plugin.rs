@@ -32,7 +32,7 @@ pub struct PluginStatus {
 pub struct PluginWish {
     /// Its kind and what for: `http heat:8004`.
     pub asked: String,
-    /// How it stands: `granted`, `refused`, `unset`, `unasked`, `unclear`.
+    /// How it stands: `granted`, `refused`, `unset`, `unasked`, `beyond`, `unclear`.
     pub standing: String,
     /// The line in the plugin's table that would grant it, where it lacks.
     pub line: Option<String>,

@@ -112,16 +112,21 @@ impl Roster {
         let digest = short(found.digest());
         let version = Version::new(found, clock::now_ms());
         posts.refused.remove(file);
-        match posts.by_name.get_mut(&name) {
+        let is_paused = match posts.by_name.get_mut(&name) {
             None => {
                 info!(plugin = name, digest, "plugin is in service");
                 posts.by_name.insert(name.clone(), Post::new(file.to_owned(), version));
+                false
             }
-            Some(post) => post.replace(&self.rules, version, way_back),
-        }
-        drop(posts);
+            Some(post) => {
+                post.replace(&self.rules, version, way_back);
+                post.is_paused()
+            }
+        };
         self.meters.loaded(&name);
-        self.meters.paused(&name, false);
+        // The same code with other grants goes on with its pause. Under the lock, so that no turn comes between.
+        self.meters.paused(&name, is_paused);
+        drop(posts);
         self.tell();
         Ok(Installed::Done)
     }
@@ -149,7 +154,7 @@ impl Roster {
             );
             post.refused = Some(reason);
         } else {
-            error!(file = %file.display(), "plugin is not used: {reason}");
+            error!(?file, "plugin is not used: {reason}");
             posts.refused.insert(file.to_owned(), reason);
         }
         drop(posts);

@@ -112,7 +112,7 @@ impl Swapper {
     }
 
     fn load(&mut self, path: &Path, mark: &Mark) {
-        debug!(file = %path.display(), "plugin file has changed");
+        debug!(file = ?path, "plugin file has changed");
         self.loading.insert(path.to_owned(), mark.clone());
         let (loader, path, mark) = (self.loader.clone(), path.to_owned(), mark.clone());
         let former = self.roster.way_back(&path);
@@ -126,7 +126,7 @@ impl Swapper {
         self.loading.remove(&path);
         if self.loader.mark(&path).as_ref() != Some(&mark) {
             // The next looks see what it is then.
-            debug!(file = %path.display(), "plugin file has changed while it was loaded");
+            debug!(file = ?path, "plugin file has changed while it was loaded");
             return;
         }
         let installed = arrival.and_then(|arrival| self.roster.install(&path, arrival));

@@ -33,6 +33,8 @@ pub struct Wish {
     pub asked: String,
     /// The setting whose value said so, where the plugin asked for the host of a setting.
     pub setting: Option<String>,
+    /// Whether it is a limit, and no grant.
+    pub is_limit: bool,
     /// What became of it.
     pub standing: Standing,
     /// The line under `[plugins.<name>]` that would grant it, where it lacks: `http = ["heat:8004"]`.
@@ -50,6 +52,11 @@ pub enum Standing {
     Unset,
     /// Given, though it never asked: most often a slip in a name.
     Unasked,
+    /// A limit that no setting can raise so far.
+    Beyond {
+        /// How far it can be raised.
+        most: u64,
+    },
     /// Nobody can tell what is meant, or there is no such kind.
     Unclear,
 }
@@ -83,7 +90,7 @@ pub(super) fn compare(asked: &Asked, granted: &Grants, bounds: &Bounds) -> Vec<W
 impl Wish {
     fn new(kind: &str, asked: &str, standing: Standing) -> Self {
         let (kind, asked) = (line(kind, TEXT_BYTES_MAX), line(asked, TEXT_BYTES_MAX));
-        Self { kind, asked, setting: None, standing, line: None }
+        Self { kind, asked, setting: None, is_limit: false, standing, line: None }
     }
 
     fn lacking(kind: &str, asked: &str, remedy: &str) -> Self {
@@ -176,11 +183,13 @@ fn unasked<'a>(asked: &Asked, kind: &str, given: impl Iterator<Item = &'a String
 fn limit_row((name, value): &(String, u64), bounds: &Bounds) -> Wish {
     let setting = format!("{}_max", name.replace('-', "_"));
     let asked = value.to_string();
-    match bounds.get(&setting) {
-        None => Wish::new(name, &asked, Standing::Unclear),
-        Some(bound) if *value <= bound => Wish::new(name, &asked, Standing::Granted),
-        Some(_) => Wish::lacking(name, &asked, &format!("{setting} = {value}")),
-    }
+    let row = match (bounds.get(&setting), Bounds::most(&setting)) {
+        (None, _) => Wish::new(name, &asked, Standing::Unclear),
+        (Some(bound), _) if *value <= bound => Wish::new(name, &asked, Standing::Granted),
+        (_, Some(most)) if *value > most => Wish::new(name, &asked, Standing::Beyond { most }),
+        _ => Wish::lacking(name, &asked, &format!("{setting} = {value}")),
+    };
+    Wish { is_limit: true, ..row }
 }
 
 impl Asked {
@@ -217,7 +226,7 @@ pub(super) fn tell(said: &Described, plugin: &Plugin) {
 }
 
 fn tell_one(stem: &str, row: &Wish, plugin: &Plugin) {
-    let Wish { kind, asked, setting, standing, line } = row;
+    let Wish { kind, asked, setting, is_limit, standing, line } = row;
     let origin = setting.as_ref().map(|key| format!(" (its setting {key})")).unwrap_or_default();
     match (kind.as_str(), standing, line) {
         ("config", ..) | (_, Standing::Granted | Standing::Unset | Standing::Unasked, _) => {}
@@ -246,18 +255,16 @@ fn tell_one(stem: &str, row: &Wish, plugin: &Plugin) {
                 more(stem, &setting)
             );
         }
-        (name, Standing::Unclear, _) if limits(plugin).any(|limit| limit == name) => {
+        (name, Standing::Beyond { most }, _) => tracing::warn!(
+            "{stem} asks for {asked} {name}, more than this host can give ({most} at most)"
+        ),
+        (name, Standing::Unclear, _) if *is_limit => {
             tracing::warn!("{stem} asks for the limit \"{name}\", which does not exist");
         }
         (kind, Standing::Unclear, _) => {
             tracing::warn!("{stem} asks for the grant \"{kind}\", which does not exist");
         }
     }
-}
-
-fn limits(plugin: &Plugin) -> impl Iterator<Item = String> {
-    let asked = plugin.asked.get().map(|asked| asked.limits.as_slice()).unwrap_or_default();
-    asked.iter().map(|(name, _)| line(name, TEXT_BYTES_MAX))
 }
 
 /// Settings and secrets by their names, all of a kind in one line.

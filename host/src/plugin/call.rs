@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use minisign_verify::PublicKey;
 use tokio::sync::Semaphore;
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::I32Exit;
@@ -43,6 +44,8 @@ pub(crate) struct Plugin {
     pub(crate) asked: OnceLock<Asked>,
     /// Whether its compiled code came from the cache; set once it is there.
     pub(crate) is_from_cache: OnceLock<bool>,
+    /// Who signed its file; none where no signature is asked for.
+    pub(crate) signers: OnceLock<Vec<PublicKey>>,
     /// Places of its calls.
     calls: Semaphore,
 }
@@ -64,6 +67,7 @@ impl Plugin {
             bounds,
             asked: OnceLock::new(),
             is_from_cache: OnceLock::new(),
+            signers: OnceLock::new(),
             calls: Semaphore::new(calls.min(Semaphore::MAX_PERMITS)),
         }
     }
@@ -228,6 +232,8 @@ fn fault(error: &wasmtime::Error, guest: &Guest, bounds: &Bounds) -> Fault {
     let trap = error.downcast_ref::<Trap>();
     // A program that gets no more memory gives up with `unreachable`; at its start there is no trap at all.
     if guest.limiter.denied() && matches!(trap, None | Some(Trap::UnreachableCodeReached)) {
+        // It may have got over that and ended for another reason: then its own words tell.
+        guest.tell_last_words();
         return Fault::Memory { memory_bytes_max: bounds.memory_bytes_max };
     }
     if let Some(I32Exit(code)) = error.downcast_ref() {

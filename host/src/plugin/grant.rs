@@ -170,8 +170,10 @@ impl fmt::Debug for PluginGrants {
     }
 }
 
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
 macro_rules! bounds {
-    ($($(#[$doc:meta])* $name:ident = $default:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $default:expr, at most $most:expr;)*) => {
         /// What one call of a guest may use at most.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct Bounds { $($(#[$doc])* pub $name: u64,)* }
@@ -207,6 +209,14 @@ macro_rules! bounds {
                 Self { $($name: asked.$name.unwrap_or(self.$name),)* }
             }
 
+            /// How far the bound of this name can be raised, as the host's setting of that name says.
+            pub fn most(name: &str) -> Option<u64> {
+                match name {
+                    $(stringify!($name) => Some($most),)*
+                    _ => None,
+                }
+            }
+
             /// The bound of this name.
             pub fn get(&self, name: &str) -> Option<u64> {
                 match name {
@@ -220,32 +230,32 @@ macro_rules! bounds {
 
 bounds! {
     /// Milliseconds a call may take, waiting for the network and the store included.
-    call_ms_max = 30_000;
+    call_ms_max = 30_000, at most DAY_MS;
     /// Calls of one plugin at the same time; further ones wait.
-    calls_max = 64;
+    calls_max = 64, at most 10_000;
     /// Milliseconds `describe` may take when a plugin is loaded.
-    describe_ms_max = 5_000;
+    describe_ms_max = 5_000, at most DAY_MS;
     /// Bytes of linear memory, all memories of the guest together.
-    memory_bytes_max = 64 << 20;
+    memory_bytes_max = 64 << 20, at most 1 << 32;
     /// Elements of one table; interpreters have large ones. The engine has room for 100,000.
-    table_elements_max = 100_000;
+    table_elements_max = 100_000, at most 100_000;
     /// Modules that a component is put together from; those with an interpreter have some forty. The engine has room
     /// for 64.
-    modules_max = 64;
+    modules_max = 64, at most 64;
     /// Lines a call may log; what exceeds them is counted and dropped.
-    log_lines_max = 1_000;
+    log_lines_max = 1_000, at most 100_000;
     /// Bytes of one logged line; longer ones are cut.
-    log_line_bytes_max = 4 << 10;
+    log_line_bytes_max = 4 << 10, at most 1 << 20;
     /// Bytes of standard output that are passed on, and as many of standard error.
-    stdout_bytes_max = 64 << 10;
+    stdout_bytes_max = 64 << 10, at most 1 << 30;
     /// Requests a call may send.
-    http_requests_max = 1_000;
+    http_requests_max = 1_000, at most 1_000_000;
     /// Bytes of one request's or answer's body.
-    http_body_bytes_max = 16 << 20;
+    http_body_bytes_max = 16 << 20, at most 1 << 32;
     /// Datagrams and connections a call may send and make.
-    socket_sends_max = 10_000;
+    socket_sends_max = 10_000, at most 1_000_000;
     /// Bytes a call may report: stack, state, monitor and checkpoint together.
-    report_bytes_max = 1 << 20;
+    report_bytes_max = 1 << 20, at most 1 << 30;
 }
 
 /// The grants of one plugin, read.

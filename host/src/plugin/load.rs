@@ -89,6 +89,7 @@ pub async fn load(engine: &Engine, dir: &Path, settings: &PluginSettings) -> Loa
     for name in &settings.named() {
         let is_it = |file: &PathBuf| file.file_stem().is_some_and(|stem| stem == name.as_str());
         if !all.marks.keys().any(is_it) {
+            let name = line(name, NAME_BYTES_MAX as u64);
             tracing::warn!(
                 "[plugins.{name}] in stokehold.toml: no {name}.wasm in {}",
                 dir.display()
@@ -137,7 +138,7 @@ impl Found {
         }
     }
 
-    fn component(&self) -> &Component {
+    pub(super) fn component(&self) -> &Component {
         match self {
             Self::Worker(worker) => worker.pre.instance_pre().component(),
             Self::Prober(prober) => prober.pre.instance_pre().component(),
@@ -181,8 +182,9 @@ impl Candidate<'_> {
         let stem = self.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         check_name(stem)?;
         let (bytes, digest) = self.read().await?;
-        provenance::check(&self.settings.trust, self.file, &bytes, &digest)?;
+        let (_, signers) = provenance::check(&self.settings.trust, self.file, &bytes, &digest)?;
         let plugin = self.plugin(stem, digest)?;
+        let _ = plugin.signers.set(signers);
         let (component, is_from_cache) = self.compile(bytes, plugin.digest.clone()).await?;
         let _ = plugin.is_from_cache.set(is_from_cache);
         let (described, found) = describe_either(&plugin, &component).await?;
@@ -191,10 +193,13 @@ impl Candidate<'_> {
         Ok((described, found))
     }
 
-    /// A version that was loaded before, with what its plugin is granted now.
+    /// A version that was loaded before, with what its plugin is granted now, if it is trusted still.
     pub(super) async fn granted_anew(&self, found: &Found) -> Result<Found, String> {
         let old = found.plugin();
+        let signers = old.signers.get().cloned().unwrap_or_default();
+        provenance::check_again(&self.settings.trust, self.file, &old.digest, &signers)?;
         let plugin = self.plugin(&old.name, old.digest.clone())?;
+        let _ = plugin.signers.set(signers);
         let _ = plugin.is_from_cache.set(found.is_from_cache());
         let (described, found) = describe_either(&plugin, found.component()).await?;
         asked::keep(&described, &plugin);

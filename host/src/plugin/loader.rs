@@ -139,7 +139,7 @@ impl Loader {
     }
 
     /// A version of a file that was loaded before, with what its plugin is granted now: what was taken back does not
-    /// come back with it.
+    /// come back with it, and neither does a version that is trusted no more.
     ///
     /// # Errors
     /// Why it could not work so.

@@ -58,7 +58,7 @@ impl fmt::Display for Trust {
     }
 }
 
-/// Reads what the operator trusts and what lies beside the file, and decides.
+/// Reads what the operator trusts and what lies beside the file, and decides. Gives the keys that signed it, too.
 ///
 /// # Errors
 /// Why the file is not trusted, and what would make it so.
@@ -67,15 +67,42 @@ pub(super) fn check(
     file: &Path,
     bytes: &[u8],
     digest: &str,
-) -> Result<Trust, String> {
+) -> Result<(Trust, Vec<PublicKey>), String> {
     let rules = Rules::read(settings)?;
-    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name_of(file);
     let beside = beside(file);
     let signature = match &rules.keys {
         Some(_) if beside.exists() => Some(text(&beside)?),
         _ => None,
     };
-    admit(&rules, &name, bytes, digest, signature.as_deref())
+    judge(&rules, &name, bytes, digest, signature.as_deref())
+}
+
+/// Decides anew on a version of a file that was let in before. Its bytes and its signature may have been replaced
+/// since: its digest has to be listed still, and one of those who signed it has to be known still.
+///
+/// # Errors
+/// Why it is not trusted any more.
+pub(super) fn check_again(
+    settings: &TrustSettings,
+    file: &Path,
+    digest: &str,
+    signers: &[PublicKey],
+) -> Result<(), String> {
+    let rules = Rules::read(settings)?;
+    if let Some(listed) = &rules.digests {
+        is_listed(listed, &name_of(file), digest)?;
+    }
+    match &rules.keys {
+        Some(keys) if !signers.iter().any(|signer| keys.contains(signer)) => {
+            Err("was signed with a key that is not in trusted_keys any more".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn name_of(file: &Path) -> String {
+    file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// `heat_worker.wasm` → `heat_worker.wasm.minisig`.
@@ -152,7 +179,10 @@ fn digests(file: &str, text: &str) -> Result<Vec<Digest>, String> {
 }
 
 fn key(file: &str, text: &str) -> Result<PublicKey, String> {
+    // Without its comment, so that a key is the same wherever it is written.
+    let second = text.lines().nth(1).unwrap_or_default();
     PublicKey::decode(text)
+        .and_then(|_| PublicKey::from_base64(second.trim()))
         .or_else(|_| PublicKey::from_base64(text.trim()))
         .map_err(|_| format!("cannot read {file}: it is no public key of minisign"))
 }
@@ -168,16 +198,26 @@ pub fn admit(
     digest: &str,
     signature: Option<&str>,
 ) -> Result<Trust, String> {
-    let mut trust = Trust::default();
+    judge(rules, name, bytes, digest, signature).map(|(trust, _)| trust)
+}
+
+fn judge(
+    rules: &Rules,
+    name: &str,
+    bytes: &[u8],
+    digest: &str,
+    signature: Option<&str>,
+) -> Result<(Trust, Vec<PublicKey>), String> {
+    let (mut trust, mut signers) = (Trust::default(), Vec::new());
     if let Some(listed) = &rules.digests {
         is_listed(listed, name, digest)?;
         trust.is_listed = true;
     }
     if let Some(keys) = &rules.keys {
-        is_signed(keys, name, bytes, signature)?;
+        signers = signers_of(keys, name, bytes, signature)?;
         trust.is_signed = true;
     }
-    Ok(trust)
+    Ok((trust, signers))
 }
 
 fn is_listed(listed: &[Digest], name: &str, digest: &str) -> Result<(), String> {
@@ -199,12 +239,13 @@ fn is_listed(listed: &[Digest], name: &str, digest: &str) -> Result<(), String> 
     ))
 }
 
-fn is_signed(
+/// Those of the keys that made the signature.
+fn signers_of(
     keys: &[PublicKey],
     name: &str,
     bytes: &[u8],
     signature: Option<&str>,
-) -> Result<(), String> {
+) -> Result<Vec<PublicKey>, String> {
     let name = line(name, TEXT_BYTES_MAX);
     let Some(text) = signature else {
         return Err(format!(
@@ -216,10 +257,15 @@ fn is_signed(
         return Err(format!("has a {name}.minisig that is no signature of minisign"));
     };
     // The old kind signs the bytes themselves; minisign made it before 2019 and with -l.
-    let errors: Vec<_> =
-        keys.iter().filter_map(|key| key.verify(bytes, &signature, false).err()).collect();
-    if errors.len() < keys.len() {
-        return Ok(());
+    let (mut signers, mut errors) = (Vec::new(), Vec::new());
+    for key in keys {
+        match key.verify(bytes, &signature, false) {
+            Ok(()) => signers.push(key.clone()),
+            Err(error) => errors.push(error),
+        }
+    }
+    if !signers.is_empty() {
+        return Ok(signers);
     }
     let with = |error: fn(&Error) -> bool| errors.iter().any(error);
     Err(if with(|error| matches!(error, Error::InvalidSignature)) {

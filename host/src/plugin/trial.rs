@@ -10,18 +10,23 @@ use crate::domain::Fault;
 const INTERFACE: &str = "stokehold:worker/trial@0.1.0";
 const FUNCTION: &str = "attempt";
 
+/// Whether the plugin has a trial.
+pub(super) fn is_offered(found: &Found) -> bool {
+    found.component().get_export_index(None, INTERFACE).is_some()
+}
+
 /// Lets the plugin try whether it can work: with its grants, without a job.
 ///
 /// # Errors
 /// What it said, or why it could not.
 pub(super) async fn attempt(found: &Found) -> Result<(), String> {
+    if !is_offered(found) {
+        return Ok(());
+    }
     let (plugin, pre) = match found {
         Found::Worker(worker) => (&worker.plugin, worker.pre.instance_pre()),
         Found::Prober(prober) => (&prober.plugin, prober.pre.instance_pre()),
     };
-    if pre.component().get_export_index(None, INTERFACE).is_none() {
-        return Ok(());
-    }
     let guest = Guest::probing(plugin);
     let ms_max = plugin.bounds.call_ms_max;
     let (said, _) = run(plugin, guest, ms_max, async |store| {

@@ -1,7 +1,7 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
-use crate::settings::Flags;
+use crate::settings::{Flags, Form};
 
 struct Place {
     dir: tempfile::TempDir,
@@ -113,6 +113,8 @@ fn every_bound_is_a_setting_of_the_host_and_of_each_plugin() {
         let granted = place.granted("x", &line).unwrap();
         let other = AskedBounds::default();
         assert_ne!(granted.bounds, other, "{name}");
+        let Form::Number(_, most) = row.unwrap().form else { panic!("{name} is no number") };
+        assert_eq!(Bounds::most(name), Some(most), "{name}");
     }
     let defaults = Settings::from_sources(&place.flags, &BTreeMap::new(), None).unwrap();
     // Only the log is kept shorter by a host than by the sandbox alone.

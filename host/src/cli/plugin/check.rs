@@ -14,7 +14,9 @@ use crate::plugin::{self, Checkup, Engine, EngineSettings, Severity};
 
 const ABOUT: &str = "\
 Without settings everything that has to be granted is listed and nothing of it is a failure. With
---settings, --grant-http, --config or a limit the files are held to what the operator says.
+--settings, --grant-http, --config or a limit the files are held to what the operator says, in
+<name>.toml beside each file, too; --handlers names another folder for that. A file that exports a
+trial is then tried as a running host does before it takes over: it may send what it is granted.
 
 With --against every change of the WIT is told, and whether it harms those who were built before:
 of a newer component the hosts that run the older one, of a newer folder of WIT the components
@@ -41,7 +43,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn check(args: Args) -> Result<Answer> {
-    let settings = operator(&args.settings.0)?;
+    let is_held = !args.settings.0.is_silent();
     let alone = EngineSettings { instances_max: 1, ..EngineSettings::default() };
     let engine = Engine::new(&alone).context("cannot start the sandbox")?;
     let old = args.against.as_deref().map(against::Old::read).transpose()?;
@@ -51,6 +53,7 @@ pub(super) async fn check(args: Args) -> Result<Answer> {
         let mut one = json!({"file": file.display().to_string()});
         // Of WIT there is nothing to load.
         if old.is_none() || !against::is_wit(file) {
+            let settings = operator(&args.settings.0, file)?;
             let checkup = plugin::check(&engine, file, settings.as_ref()).await;
             worst = worst.max(checkup.severity());
             texts += &as_text(&checkup);
@@ -70,8 +73,8 @@ pub(super) async fn check(args: Args) -> Result<Answer> {
     std::io::stdout().lock().write_all(text.as_bytes())?;
     let refused = match worst {
         Severity::Failure => true,
-        Severity::Need => settings.is_some(),
-        Severity::Ok => false,
+        Severity::Need => is_held,
+        Severity::Remark | Severity::Ok => false,
     };
     Ok(if refused || breaks { Answer::No } else { Answer::Yes })
 }
@@ -79,6 +82,7 @@ pub(super) async fn check(args: Args) -> Result<Answer> {
 fn verdict(severity: Severity) -> &'static str {
     match severity {
         Severity::Ok => "ok",
+        Severity::Remark => "note",
         Severity::Need => "needs",
         Severity::Failure => "fails",
     }
@@ -86,7 +90,7 @@ fn verdict(severity: Severity) -> &'static str {
 
 fn as_text(checkup: &Checkup) -> String {
     let summary = match checkup.severity() {
-        Severity::Ok => "can be used",
+        Severity::Ok | Severity::Remark => "can be used",
         Severity::Need => "can be used, but needs a word of the operator",
         Severity::Failure => "cannot be used",
     };
@@ -112,9 +116,14 @@ fn as_json(checkup: &Checkup) -> Json {
             "text": finding.text,
         })
     });
+    // A remark is no verdict on the whole.
+    let worst = match checkup.severity() {
+        Severity::Remark => Severity::Ok,
+        severity => severity,
+    };
     json!({
         "file": checkup.file.display().to_string(),
-        "verdict": verdict(checkup.severity()),
+        "verdict": verdict(worst),
         "digest": checkup.inspection.as_ref().map(|inspection| &inspection.digest),
         "findings": findings.collect::<Vec<_>>(),
     })

@@ -50,13 +50,13 @@ pub(super) async fn plugin(args: Args) -> Result<Answer> {
     }
 }
 
-/// The operator's settings, if the command line names any; who names none is not bothered with a
-/// settings file that happens to lie in the working directory.
-fn operator(named: &flags::Named) -> Result<Option<PluginSettings>> {
+/// What the operator says of a file's plugin, if the command line names any settings; who names none is not bothered
+/// with a settings file that happens to lie in the working directory.
+fn operator(named: &flags::Named, file: &Path) -> Result<Option<PluginSettings>> {
     if named.is_silent() {
         return Ok(None);
     }
-    Ok(Some(grants::loading(&load::all(named)?)))
+    Ok(Some(grants::loading(&load::beside(named, file)?)))
 }
 
 /// As messages name a file.

@@ -222,10 +222,14 @@ fn missing(request: &str) -> String {
     format!("to {request}: add {answer} to the answers, or --record real ones")
 }
 
-/// Without the machinery of a panic, unless that is all there is.
+/// Without the machinery of a panic, unless that is all there is. Where nothing has a name, one stands for all.
 fn telling(frames: &[Frame]) -> Vec<&Frame> {
     let telling: Vec<_> = frames.iter().filter(|frame| !frame.is_machinery()).collect();
-    if telling.is_empty() { frames.iter().collect() } else { telling }
+    let mut telling = if telling.is_empty() { frames.iter().collect() } else { telling };
+    if telling.iter().all(|frame| frame.function.is_empty() && frame.place.is_none()) {
+        telling.truncate(1);
+    }
+    telling
 }
 
 fn report_text(lines: &mut Lines, report: &Report) {
@@ -366,5 +370,24 @@ fn monitor_json(call: &MonitorCall) -> Json {
         MonitorCall::AddAlias(it) => alias("add_mapping", it),
         MonitorCall::RemoveAlias(it) => alias("remove_mapping", it),
         MonitorCall::Clear => json!({"call": "clear"}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_without_a_name_are_one_line() {
+        let shown = |names: &[&str]| {
+            let frame = |name: &&str| Frame { function: (*name).to_owned(), place: None };
+            let seen = Seen { frames: names.iter().map(frame).collect(), ..Seen::default() };
+            let mut lines = Lines::default();
+            seen_text(&mut lines, &seen);
+            lines.0
+        };
+        let none = format!("  trap at    (no name)\n             {NO_LINES}\n");
+        assert_eq!(shown(&[""; 12]), none);
+        assert_eq!(shown(&["", "f", ""]).matches("(no name)").count(), 2);
     }
 }

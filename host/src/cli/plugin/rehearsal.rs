@@ -81,6 +81,10 @@ impl Rehearsal {
         &self.found
     }
 
+    fn name(&self) -> &str {
+        self.found.name()
+    }
+
     /// Has these answers given from now on, if there are none yet.
     pub(in crate::cli) fn answer_with(&mut self, answers: Option<Vec<Exchange>>) {
         if let Some(answers) = answers.filter(|_| !self.is_scripted) {
@@ -115,7 +119,7 @@ impl Rehearsal {
         bounds: &Bounds,
     ) -> Result<Vec<Scene>> {
         let Found::Worker(worker) = &self.found else {
-            return Err(anyhow!("is no handler"));
+            return Err(anyhow!("{} is a prober, and no handler", self.name()));
         };
         let job = Arc::new(call.posted);
         let (mut stacks, mut checkpoint) = (call.stacks, call.checkpoint);
@@ -138,7 +142,8 @@ impl Rehearsal {
                 }
                 _ => None,
             };
-            // What was reported with `pending` is committed, so that the next call finds it.
+            // Of what was reported with `pending` the next call finds the stack. Fields of the state come to `/state`,
+            // where a handler may look them up, no sooner than at the end of the workflow.
             if let Some(stack) = answer.report.stack.clone().filter(|_| pending.is_some()) {
                 stacks.insert(job.job.target.clone(), stack);
             }
@@ -159,7 +164,7 @@ impl Rehearsal {
     /// The plugin is no prober.
     pub(in crate::cli) async fn probe(&mut self, subject: Subject) -> Result<Probe> {
         let Found::Prober(prober) = &self.found else {
-            return Err(anyhow!("is no prober"));
+            return Err(anyhow!("{} is a handler, and no prober", self.name()));
         };
         let status = prober.probe_before(subject, Some(&self.witness)).await;
         let seen = self.witness.take();

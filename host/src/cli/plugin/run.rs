@@ -23,6 +23,9 @@ order; with \"repeat\": true as often as asked for; a * at the end of url stands
 answers nothing leaves this machine, and no host has to be granted. --record writes such a file
 from real answers.
 
+Grants are read as a host reads them: in the settings, and in <name>.toml beside FILE; --handlers
+names another folder for that.
+
 Exit codes:
   0  completed or pending; a prober gave a status
   1  failed, trapped, or asked for something that there is no answer to
@@ -112,7 +115,7 @@ pub(super) async fn run(args: Args) -> Result<Answer> {
         print!("{EXAMPLE}");
         return Ok(Answer::Yes);
     };
-    let mut settings = load::all(&args.settings.0)?;
+    let mut settings = load::beside(&args.settings.0, &file)?;
     // What the guest itself says is printed with the call.
     "warn,stokehold::plugin::import::log=off".clone_into(&mut settings.log);
     logging::begin(&settings)?;
@@ -163,8 +166,10 @@ async fn stage(args: &Args, settings: &Settings, file: &Path) -> Result<Rehearsa
 
 /// The job's file, with what else the command line says of the call.
 fn call(args: &Args, job: &Path, handler: &HandlerName) -> Result<Recording> {
-    let call = wire::read_recording(&read(job)?, handler);
-    let mut call = call.map_err(|why| Misuse(anyhow!("{}: {why}", shown(job))))?;
+    let bytes = read(job)?;
+    let call = wire::read_recording(&bytes, handler);
+    let mut call =
+        call.map_err(|why| Misuse(anyhow!("{}: {why}{}", shown(job), taken_for(&bytes))))?;
     if let Some(path) = &args.params {
         let done = wire::overlay_params(&mut call.posted.job.params, &read(path)?);
         done.map_err(|why| Misuse(anyhow!("{}: {why}", shown(path))))?;
@@ -181,6 +186,15 @@ fn call(args: &Args, job: &Path, handler: &HandlerName) -> Result<Recording> {
         call.checkpoint = Some(checkpoint);
     }
     Ok(call)
+}
+
+/// What a job's file was taken for, where its author may have meant something else.
+fn taken_for(bytes: &[u8]) -> &'static str {
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        " (an array is a job as the store has it: [handler, job, attempts])"
+    } else {
+        ""
+    }
 }
 
 fn subject(path: &Path) -> Result<Subject> {

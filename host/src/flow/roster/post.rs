@@ -58,6 +58,11 @@ impl Post {
         self.versions().any(|version| version.digest() == digest)
     }
 
+    /// Whether faults in a row keep calls from it.
+    pub(super) fn is_paused(&self) -> bool {
+        self.rollout.gate(0) != Gate::Open
+    }
+
     /// Another version takes over. `way_back` is the trusted one before it, with the grants of now.
     pub(super) fn replace(&mut self, rules: &Rules, version: Version, way_back: Option<Found>) {
         let (old, new) = (self.present.plugin.digest(), version.plugin.digest());
@@ -185,6 +190,7 @@ fn told(wish: Wish) -> PluginWish {
         Standing::Refused => "refused",
         Standing::Unset => "unset",
         Standing::Unasked => "unasked",
+        Standing::Beyond { .. } => "beyond",
         Standing::Unclear => "unclear",
     };
     PluginWish {

@@ -68,11 +68,12 @@ fn asked_is_compared_with_granted_row_by_row() {
             ("memory-bytes".to_owned(), 1),
             ("call-ms".to_owned(), 90_000),
             ("bandwidth".to_owned(), 1),
+            ("memory-bytes".to_owned(), u64::MAX),
         ],
     };
     let rows = wishes(&asked, &given(), &Bounds::default());
     let shown = |row: &Wish| {
-        let Wish { kind, asked, setting, standing, line } = row;
+        let Wish { kind, asked, setting, standing, line, .. } = row;
         let (setting, line) = (setting.as_deref().unwrap_or("-"), line.as_deref().unwrap_or("-"));
         format!("{kind} | {asked} | {setting} | {standing:?} | {line}")
     };
@@ -94,9 +95,15 @@ files | / | - | Unclear | -
 config | slip | - | Unasked | -
 memory-bytes | 1 | - | Granted | -
 call-ms | 90000 | - | Refused | call_ms_max = 90000
-bandwidth | 1 | - | Unclear | -";
+bandwidth | 1 | - | Unclear | -
+memory-bytes | 18446744073709551615 | - | Beyond { most: 4294967296 } | -";
     assert_eq!(rows.iter().map(shown).collect::<Vec<_>>().join("\n"), expected);
     assert!(!format!("{rows:?}").contains("hush"));
+    let limits = rows.iter().filter(|row| row.is_limit).map(|row| row.kind.as_str());
+    assert_eq!(
+        limits.collect::<Vec<_>>(),
+        ["memory-bytes", "call-ms", "bandwidth", "memory-bytes"]
+    );
 }
 
 #[test]

@@ -143,6 +143,10 @@ pub(super) fn world(name: &str, of: Side, added: bool) -> Change {
     Change { place: format!("world {name}"), what, effect, why }
 }
 
+/// What becomes of an interface that no world has.
+pub(super) const OUTSIDE: (Effect, &str) =
+    (Effect::Compatible, "no world of the contract has the interface");
+
 /// A component and a contract that have nothing in common.
 pub(super) fn no_world() -> Change {
     Change {

@@ -57,6 +57,34 @@ impl Pair<'_> {
         }
     }
 
+    /// The interfaces of two contracts that neither has in a world.
+    pub(super) fn outside(
+        self,
+        old: &BTreeMap<String, (InterfaceId, bool)>,
+        new: &BTreeMap<String, (InterfaceId, bool)>,
+        changes: &mut Vec<Change>,
+    ) {
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        for name in names {
+            let mut told = Vec::new();
+            match (old.get(name), new.get(name)) {
+                (Some((old, false)), Some((new, false))) => {
+                    self.interface(Direction::Import, name, *old, *new, &mut told);
+                }
+                (None, Some((_, false))) | (Some((_, false)), None) => {
+                    let what = was(new.contains_key(name)).to_owned();
+                    push(&mut told, format!("interface {name}"), what, effect::OUTSIDE);
+                }
+                // Its worlds have told of it.
+                _ => {}
+            }
+            changes.extend(told.into_iter().map(|change| {
+                let (effect, why) = effect::OUTSIDE;
+                Change { effect, why, ..change }
+            }));
+        }
+    }
+
     /// An item that only one of them has.
     fn item(
         self,

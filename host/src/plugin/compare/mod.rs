@@ -12,7 +12,7 @@ mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wit_parser::{Resolve, WorldId, WorldItem, WorldKey};
+use wit_parser::{InterfaceId, Resolve, WorldId, WorldItem, WorldKey};
 
 pub use effect::{Change, Effect};
 use effect::{Direction, Side, View};
@@ -70,6 +70,11 @@ pub fn compare(old: &Wit, new: &Wit) -> Vec<Change> {
             }
             pair.items(direction, &before, &after, &mut changes);
         }
+    }
+    if let (Source::Contract(before), Source::Contract(after)) = (&old.source, &new.source) {
+        let pair = Pair { old: &old.resolve, new: &new.resolve, used: &used, view };
+        let (before, after) = (outside(&old.resolve, before), outside(&new.resolve, after));
+        pair.outside(&before, &after, &mut changes);
     }
     let mut seen = BTreeSet::new();
     changes.retain(|change| seen.insert(change.clone()));
@@ -133,6 +138,22 @@ fn nearest(
         }
     }
     best.map(|(_, world)| world)
+}
+
+/// The interfaces of a contract, by name without version, and whether a world has them.
+fn outside(resolve: &Resolve, worlds: &[WorldId]) -> BTreeMap<String, (InterfaceId, bool)> {
+    let all = worlds.iter().filter_map(|world| resolve.worlds.get(*world));
+    let package = all.clone().find_map(|world| resolve.packages.get(world.package?));
+    let used: BTreeSet<InterfaceId> = all
+        .flat_map(|world| world.imports.keys().chain(world.exports.keys()))
+        .filter_map(|key| if let WorldKey::Interface(id) = key { Some(*id) } else { None })
+        .collect();
+    let named = |id: &InterfaceId| {
+        let name = resolve.id_of(*id)?;
+        let plain = name.split('@').next().unwrap_or_default().to_owned();
+        Some((plain, (*id, used.contains(id))))
+    };
+    package.into_iter().flat_map(|it| it.interfaces.values()).filter_map(named).collect()
 }
 
 /// What a world imports or exports, by name without version, with the version.

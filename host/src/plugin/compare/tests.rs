@@ -178,6 +178,26 @@ fn worlds_may_come_and_not_go() {
     assert_eq!(between(two, one), ["breaking world two: was removed"]);
 }
 
+#[test]
+fn an_interface_that_no_world_has_is_told_of_and_harms_nobody() {
+    let with = |interfaces: &str| {
+        format!(
+            "package a:b@0.1.0; interface i {{ f: func(); }} {interfaces} world w {{ import i; }}"
+        )
+    };
+    let (less, more) = (with(""), with("interface trial { attempt: func(); }"));
+    assert_eq!(between(&less, &more), ["compatible interface a:b/trial: was added"]);
+    assert_eq!(between(&more, &less), ["compatible interface a:b/trial: was removed"]);
+    let other = with("interface trial { attempt: func() -> u8; }");
+    let what = "function attempt: is func() -> u8, was func()";
+    assert_eq!(between(&more, &other), [format!("compatible interface a:b/trial, {what}")]);
+    assert_eq!(between(&more, &more), [""; 0]);
+    // Once a world has it, that world tells of it.
+    let exported = more.replace("import i;", "import i; export trial;");
+    assert_eq!(between(&less, &exported), ["breaking interface a:b/trial: is exported now"]);
+    assert_eq!(between(&more, &exported), ["breaking interface a:b/trial: is exported now"]);
+}
+
 /// A contract with two worlds, and components for them.
 const WORLDS: &str = "package a:b@0.1.0;
     interface log { write: func(); flush: func(); }

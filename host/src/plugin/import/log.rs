@@ -23,6 +23,11 @@ impl LogBudget {
         }
     }
 
+    /// The id of the job at hand; empty without one.
+    pub(super) fn job(&self) -> &str {
+        &self.job
+    }
+
     pub(super) fn finish(&self, plugin: &str) {
         if self.dropped > 0 {
             let (job, dropped) = (&self.job, self.dropped);

@@ -164,6 +164,15 @@ impl Guest {
         self.output.last_words()
     }
 
+    /// Logs the end of what it wrote to standard error, for a fault that has no words of its own.
+    pub(crate) fn tell_last_words(&self) {
+        let said = self.last_words();
+        if !said.is_empty() {
+            let (plugin, job) = (&*self.plugin.name, self.log.job());
+            tracing::warn!(plugin, job, "it was denied memory before it ended; it said: {said}");
+        }
+    }
+
     /// Ends the call: what was left unsaid is logged, and what was reported handed out.
     pub(crate) fn finish(self) -> Report {
         self.output.finish();

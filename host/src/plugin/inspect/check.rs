@@ -1,5 +1,5 @@
 //! Whether a file can be used as a plugin, and what it needs for it: everything a host looks at when it loads the
-//! file, and where that fails, why, in plain words.
+//! file, its trial included where the operator's settings are there for it, and where that fails, why, in plain words.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::plugin::convert::{Described, line};
 use crate::plugin::engine::Engine;
 use crate::plugin::grant::PluginSettings;
 use crate::plugin::load::{Candidate, Found, check_format, check_name, read};
-use crate::plugin::provenance;
+use crate::plugin::{provenance, trial};
 
 /// Granted where nothing was, so that a plugin can be linked and asked what it wants. It describes itself only, and
 /// whoever describes itself has no network.
@@ -29,6 +29,8 @@ const TEXT_BYTES_MAX: u64 = 512;
 pub enum Severity {
     /// As it should be.
     Ok,
+    /// Worth knowing, and nothing that a word of the operator could change.
+    Remark,
     /// It works once the operator has said so.
     Need,
     /// It cannot be used.
@@ -38,7 +40,7 @@ pub enum Severity {
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What was looked at: `file`, `origin`, `world`, `imports`, `describe`, `grants`, `limits`.
+    /// What was looked at: `file`, `origin`, `world`, `imports`, `describe`, `grants`, `limits`, `trial`.
     pub check: &'static str,
     /// How it is.
     pub severity: Severity,
@@ -106,7 +108,7 @@ pub async fn check(engine: &Engine, file: &Path, settings: Option<&PluginSetting
     let digest = hex(&Sha256::digest(&bytes));
     if let Some(settings) = settings {
         match provenance::check(&settings.trust, file, &bytes, &digest) {
-            Ok(trust) => checkup.add("origin", Severity::Ok, trust.to_string()),
+            Ok((trust, _)) => checkup.add("origin", Severity::Ok, trust.to_string()),
             Err(why) => checkup.add("origin", Severity::Failure, why),
         }
     }
@@ -196,15 +198,25 @@ async fn describe(
     for wish in wishes(&Asked::of(&described), &granted, &bounds) {
         tell(checkup, stem, &wish);
     }
+    // Without its grants a host would not come so far, and without settings there is nothing to try it with.
+    if settings.is_some() && !lacks_http && trial::is_offered(&found) {
+        match trial::attempt(&found).await {
+            Ok(()) => checkup.add("trial", Severity::Ok, "stands its trial"),
+            Err(why) => {
+                let why = line(&why, 4 * TEXT_BYTES_MAX);
+                let text = format!("{why}; a running host keeps the version before it");
+                checkup.add("trial", Severity::Failure, text);
+            }
+        }
+    }
 }
 
 /// One thing that is asked for, against what is granted.
 fn tell(checkup: &mut Checkup, stem: &str, wish: &Wish) {
-    let Wish { kind, asked, setting, .. } = wish;
-    let is_limit = asked.bytes().all(|byte| byte.is_ascii_digit()) && kind.contains('-');
-    let check = if is_limit { "limits" } else { "grants" };
+    let Wish { kind, asked, setting, is_limit, .. } = wish;
+    let check = if *is_limit { "limits" } else { "grants" };
     let origin = setting.as_ref().map(|key| format!(" (its setting {key})")).unwrap_or_default();
-    let what = if is_limit { format!("{asked} {kind}") } else { format!("{kind} {asked}") };
+    let what = if *is_limit { format!("{asked} {kind}") } else { format!("{kind} {asked}") };
     let remedy = wish.line.as_ref().map(|line| format!("{line} under [plugins.{stem}]"));
     let remedy = remedy.unwrap_or_default();
     let (severity, text) = match wish.standing {
@@ -213,6 +225,14 @@ fn tell(checkup: &mut Checkup, stem: &str, wish: &Wish) {
         Standing::Unset => (Severity::Ok, format!("may be given {what}: {remedy}")),
         Standing::Unasked => {
             (Severity::Need, format!("is given {what}, but never asks for it: is the name right?"))
+        }
+        // No setting would help, and the host loads it all the same.
+        Standing::Beyond { most } => (
+            Severity::Remark,
+            format!("asks for {what}: more than this host can give ({most} at most)"),
+        ),
+        Standing::Unclear if *is_limit => {
+            (Severity::Remark, format!("asks for {what}, a limit that this host does not know"))
         }
         Standing::Unclear => {
             (Severity::Need, format!("asks for {what}{origin}, which this host does not know"))

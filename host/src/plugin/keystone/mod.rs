@@ -1,7 +1,8 @@
 //! Tokens of OpenStack's Keystone (v3): the host gets, keeps and renews them, and puts them into a plugin's requests.
 //!
 //! A plugin asks `http://<service>.openstack/<project>/…`; such a name is no host's. The request goes to the endpoint
-//! of that service which Keystone's catalogue names, with a token, and neither is ever seen by the plugin.
+//! of that service which Keystone's catalogue names, with a token. The plugin never sees the token; the address it may
+//! learn from what the service answers, a `location` say.
 
 mod exchange;
 mod kept;

@@ -9,8 +9,10 @@ use crate::plugin::contract_files;
 const NAME: &str = "my_worker";
 /// Bytes of a name; it becomes a part of paths, of keys and of names of settings.
 const NAME_BYTES_MAX: usize = 64;
-/// Names that the tools of a language keep for themselves: keywords and the names of what every program finds.
-const KEPT: [&str; 45] = [
+/// Names that cargo and npm keep for themselves: Rust's keywords, the crates that every program finds, the folder of
+/// packages. They hold in all languages, as a handler may be written anew in another one; for Python and C the name is
+/// a mere text.
+const KEPT: [&str; 57] = [
     "abstract",
     "alloc",
     "as",
@@ -44,6 +46,9 @@ const KEPT: [&str; 45] = [
     "move",
     "mut",
     "node_modules",
+    "override",
+    "priv",
+    "proc_macro",
     "pub",
     "ref",
     "return",
@@ -55,7 +60,16 @@ const KEPT: [&str; 45] = [
     "test",
     "trait",
     "true",
+    "try",
     "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield",
 ];
 
 /// Whether a plugin may be called so.
@@ -106,11 +120,22 @@ fn place(name: &str) -> String {
 /// What to do next, a command a line.
 pub(super) fn next_steps(name: &str, language: Language, folder: &str) -> Vec<String> {
     let component = named(language.component(), name);
-    let mut steps = vec![format!("cd {folder}")];
+    let mut steps = vec![format!("cd {}", quoted(folder))];
     steps.extend(language.commands().iter().map(|command| (*command).to_owned()));
     steps.push(format!("stokehold plugin check {component}"));
     steps.push(format!("stokehold plugin run {component} --job job.json"));
     steps
+}
+
+/// One word of a shell.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c);
+    // What begins with a dash would be an option.
+    let begin = if text.starts_with('-') { "./" } else { "" };
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return format!("{begin}{text}");
+    }
+    format!("'{begin}{}'", text.replace('\'', r"'\''"))
 }
 
 fn named(text: &str, name: &str) -> String {
@@ -139,7 +164,27 @@ mod tests {
         }
         let said = check_name("match").unwrap_err();
         assert_eq!(said, "the tools keep \"match\" for themselves: use another, \"match_worker\"");
+        for kept in ["use", "where", "while", "unsafe", "yield", "try", "typeof", "virtual"] {
+            assert!(check_name(kept).is_err(), "{kept}");
+        }
         assert!(KEPT.is_sorted());
+    }
+
+    #[test]
+    fn a_folder_is_one_word_for_the_shell() {
+        for (folder, word) in [
+            ("dns", "dns"),
+            ("../my-plugins/dns_2.0", "../my-plugins/dns_2.0"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("~dns", "'~dns'"),
+            ("-dns", "./-dns"),
+            ("-d s", "'./-d s'"),
+        ] {
+            let steps = next_steps("dns", Language::C, folder);
+            assert_eq!(steps.first().unwrap(), &format!("cd {word}"));
+        }
     }
 
     #[test]
