@@ -78,8 +78,10 @@ async fn a_failed_creation_is_undone_where_that_is_set_and_can_be_asked_for_agai
     let why = state["error"].as_str().unwrap_or_default();
     // Heat shows the failure for a moment before it begins to undo it.
     let failed = "stack box_one is CREATE_FAILED: Resource CREATE failed";
-    let undone = "stack box_one ended as ROLLBACK_COMPLETE: Stack ROLLBACK completed successfully";
+    let undone = "stack box_one ended as ROLLBACK_COMPLETE: Stack ROLLBACK completed successfully; \
+                  what failed was net CREATE_FAILED: ";
     ensure!(why.contains(failed) || why.contains(undone), "{why}");
+    ensure!(why.contains("backend refused fail-1"), "{why}");
     ensure!(state["state"]["worker_state"] == "CREATE_FAILED", "{state}");
     place.want("one", 2, "good").await?;
     let state = place.state("one", 2).await?;
@@ -99,7 +101,8 @@ async fn a_failed_update_goes_back_where_that_is_set_and_its_job_fails() -> Resu
     place.up("two", 1, "good").await?;
     place.want("two", 2, "fail-2").await?;
     let words = "stack box_two ended as ROLLBACK_COMPLETE: Stack ROLLBACK completed successfully";
-    place.failed("two", 2, &[words]).await?;
+    let cause = "what failed was net UPDATE_FAILED: ";
+    place.failed("two", 2, &[words, cause, "backend refused fail-2"]).await?;
     let shown = place.shown("two").await?;
     ensure!(shown["stack_status"] == "ROLLBACK_COMPLETE", "{shown}");
     ensure!(super::place::by_key(&shown["outputs"])["name"] == "good", "{shown}");

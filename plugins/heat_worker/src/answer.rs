@@ -78,6 +78,22 @@ fn output(output: &Json) -> Option<Output> {
     })
 }
 
+/// The newest failure among events since then: `net CREATE_FAILED: resources.net: no more addresses`.
+pub(crate) fn last_failure(response: &Response, since: &str, secrets: &Secrets) -> Option<String> {
+    let json = response.json().filter(|_| response.status == 200)?;
+    let failures = json.get("events")?.as_array()?.iter().filter_map(|event| {
+        let text = |key| event.get(key).and_then(Json::as_str);
+        let (at, status) = (text("event_time")?, text("resource_status")?);
+        let counts = at >= since && status.ends_with("_FAILED");
+        let what = text("resource_name").unwrap_or_default();
+        let why = text("resource_status_reason").unwrap_or_default();
+        counts.then(|| (at, format!("{what} {status}: {why}")))
+    });
+    // Heat lists the newest first; of one second, the first one is the newest.
+    let newest = failures.reduce(|one, other| if other.0 > one.0 { other } else { one })?;
+    Some(secrets.hide(&newest.1))
+}
+
 /// The kind of error that Heat names: `StackExists`.
 pub(crate) fn error_type(response: &Response) -> Option<String> {
     Some(response.json()?.get("error")?.get("type")?.as_str()?.to_owned())

@@ -73,6 +73,14 @@ impl<'a> Heat<'a> {
         self.shown(name, &self.send(Method::Get, &path_of(name, id), None)?)
     }
 
+    /// What failed in the action that Heat has undone: the stack itself tells no more of it, its
+    /// events do.
+    pub(crate) fn undone(&self, name: &str, shown: &Shown) -> Option<String> {
+        let path = format!("{}/events?resource_status=FAILED", path_of(name, &shown.id));
+        let response = self.send(Method::Get, &path, None).ok()?;
+        answer::last_failure(&response, &shown.updated, self.secrets)
+    }
+
     fn shown(&self, name: &str, response: &Response) -> Result<Option<Shown>, Failure> {
         match response.status {
             404 => Ok(None),

@@ -199,7 +199,11 @@ impl Work<'_> {
         self.publish_failed(shown);
         let reason = if shown.reason.is_empty() { "no reason given" } else { &shown.reason };
         let what = if shown.is_failed() { "is" } else { "ended as" };
-        Err(Failure::fatal(format!("stack {} {what} {}: {reason}", self.name, shown.status)))
+        let is_undone = shown.status == "ROLLBACK_COMPLETE";
+        let cause = is_undone.then(|| self.heat.undone(&self.name, shown)).flatten();
+        let cause = cause.map(|cause| format!("; what failed was {cause}")).unwrap_or_default();
+        let words = format!("stack {} {what} {}: {reason}{cause}", self.name, shown.status);
+        Err(Failure::fatal(words))
     }
 
     fn publish_failed(&self, shown: &Shown) {

@@ -104,7 +104,8 @@ fn what_was_rolled_back_is_no_success() {
     let host = host()
         .expect(Method::Get, NAME, missing())
         .expect(Method::Post, STACKS, created())
-        .expect(Method::Get, PLAIN, stack("ROLLBACK_COMPLETE", None));
+        .expect(Method::Get, PLAIN, stack("ROLLBACK_COMPLETE", None))
+        .expect(Method::Get, EVENTS, missing());
     let words = "stack port_p1 ended as ROLLBACK_COMPLETE: it is ROLLBACK_COMPLETE";
     assert_eq!(failed(host, Action::Create).0, Failure::fatal(words));
 }

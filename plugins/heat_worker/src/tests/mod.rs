@@ -19,6 +19,7 @@ const STACKS: &str = "http://heat/v1/t1/stacks";
 const NAME: &str = "http://heat/v1/t1/stacks/port_p1?resolve_outputs=false";
 const PLAIN: &str = "http://heat/v1/t1/stacks/port_p1/s1?resolve_outputs=false";
 const FULL: &str = "http://heat/v1/t1/stacks/port_p1/s1";
+const EVENTS: &str = "http://heat/v1/t1/stacks/port_p1/s1/events?resource_status=FAILED";
 
 fn host() -> ScriptedHost {
     ScriptedHost::new()
@@ -267,10 +268,39 @@ fn a_failure_is_undone_by_heat_where_that_is_set() {
             .expect(Method::Get, NAME, found())
             .expect(Method::Get, PLAIN, stack("CREATE_COMPLETE", None))
             .expect(Method::Put, FULL, answer(202, Json::Null))
-            .expect(Method::Get, PLAIN, stack("ROLLBACK_COMPLETE", Some("1")));
+            .expect(Method::Get, PLAIN, stack("ROLLBACK_COMPLETE", Some("1")))
+            .expect(Method::Get, EVENTS, missing());
         let (failure, seen) = failed(host, Action::Modify);
         assert_eq!(seen.body(2)["disable_rollback"], disabled);
         let words = "stack port_p1 ended as ROLLBACK_COMPLETE: it is ROLLBACK_COMPLETE";
+        assert_eq!(failure, Failure::fatal(words));
+    }
+}
+
+#[test]
+fn what_led_to_a_rollback_is_told_as_the_newest_event_has_it() {
+    let event = |at: &str, status: &str, reason: &str| {
+        json!({"event_time": at, "resource_name": "net", "resource_status": status,
+               "resource_status_reason": reason})
+    };
+    let told = [
+        event("2026-01-01T10:00:02Z", "CREATE_COMPLETE", "state changed"),
+        event("2026-01-01T10:00:01Z", "UPDATE_FAILED", "the quota is used up"),
+        event("2026-01-01T10:00:01Z", "CREATE_FAILED", "earlier in that second"),
+        json!({"event_time": 5}),
+    ];
+    let long_ago = event("2025-01-01T09:00:00Z", "UPDATE_FAILED", "long ago");
+    let undone = "; what failed was net UPDATE_FAILED: the quota is used up";
+    for (events, cause) in [(&told[..], undone), (&[], ""), (&[long_ago], "")] {
+        let host = host()
+            .expect(Method::Get, NAME, found())
+            .expect(Method::Get, PLAIN, stack("CREATE_COMPLETE", None))
+            .expect(Method::Put, FULL, answer(202, Json::Null))
+            .expect(Method::Get, PLAIN, stack("ROLLBACK_COMPLETE", Some("2026-01-01T10:00:00Z")))
+            .expect(Method::Get, EVENTS, answer(200, json!({"events": events})));
+        let (failure, _) = failed(host, Action::Modify);
+        let words =
+            format!("stack port_p1 ended as ROLLBACK_COMPLETE: it is ROLLBACK_COMPLETE{cause}");
         assert_eq!(failure, Failure::fatal(words));
     }
 }
