@@ -1,5 +1,7 @@
 //! `contrail_prober`: whether virtual networks and interfaces are up, as Contrail's analytics knows.
 
+#![forbid(unsafe_code)]
+
 use stokehold_sdk::{
     Failure, Grant, Json, Method, Outside, Prober, Probing, Request, Subject, base_url,
     export_prober, path_segment,

@@ -3,6 +3,8 @@
 //! A call does one step and returns: whether the stack is ready is asked again later, by whichever
 //! host.
 
+#![forbid(unsafe_code)]
+
 mod answer;
 mod body;
 mod checkpoint;

@@ -2,6 +2,8 @@
 //!
 //! The rendered template is YAML: object name → `{type, properties…}`, and `db_mappings`.
 
+#![forbid(unsafe_code)]
+
 mod kinds;
 mod plan;
 mod yaml;

@@ -1,5 +1,7 @@
 //! `nova_prober`: whether virtual machines run, as OpenStack's Nova knows.
 
+#![forbid(unsafe_code)]
+
 use stokehold_sdk::{
     Failure, Grant, Json, Method, Outside, Prober, Probing, Request, Subject, base_url,
     export_prober, path_segment,

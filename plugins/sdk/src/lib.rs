@@ -58,7 +58,6 @@ pub type Json = serde_json::Value;
 macro_rules! export_worker {
     ($worker:ty) => {
         #[cfg(target_family = "wasm")]
-        #[allow(unsafe_code, missing_docs, clippy::all, clippy::pedantic)]
         const _: () = {
             type Exported = $crate::wasm::ExportedWorker<$worker>;
     $crate::wasm::worker::export!(Exported with_types_in $crate::wasm::worker);
@@ -71,7 +70,6 @@ macro_rules! export_worker {
 macro_rules! export_prober {
     ($prober:ty) => {
         #[cfg(target_family = "wasm")]
-        #[allow(unsafe_code, missing_docs, clippy::all, clippy::pedantic)]
         const _: () = {
             type Exported = $crate::wasm::ExportedProber<$prober>;
     $crate::wasm::watcher::export!(Exported with_types_in $crate::wasm::watcher);
@@ -85,7 +83,6 @@ macro_rules! export_prober {
 macro_rules! export_trial {
     ($trial:ty) => {
         #[cfg(target_family = "wasm")]
-        #[allow(unsafe_code, missing_docs, clippy::all, clippy::pedantic)]
         const _: () = {
             type Exported = $crate::wasm::ExportedTrial<$trial>;
     $crate::wasm::trial::export!(Exported with_types_in $crate::wasm::trial);

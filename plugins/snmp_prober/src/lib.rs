@@ -1,5 +1,7 @@
 //! `snmp_prober`: whether switches and routers answer, and whether their ports are up, over SNMP v2c.
 
+#![forbid(unsafe_code)]
+
 pub mod agent;
 mod ber;
 mod look;
