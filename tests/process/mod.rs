@@ -33,11 +33,11 @@ impl Host {
         Ok(fs::read_to_string(&self.log)?)
     }
 
-    /// Sends SIGTERM and waits for the end.
-    async fn terminate(&mut self) -> Result<ExitStatus> {
+    /// Asks it to end, by a signal, and waits for the end.
+    async fn end_by(&mut self, signal: &str) -> Result<ExitStatus> {
         let pid = self.process.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status()?;
-        ensure!(sent.success(), "cannot send SIGTERM");
+        let sent = Command::new("kill").args(["-s", signal, &pid]).status()?;
+        ensure!(sent.success(), "cannot send SIG{signal}");
         for _ in 0..1000 {
             if let Some(status) = self.process.try_wait()? {
                 return Ok(status);
@@ -80,6 +80,15 @@ fn told(world: &World, args: &[&str]) -> Result<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_is_asked_to_end_gives_its_jobs_back_and_ends_well() -> Result<()> {
+    gives_its_jobs_back_and_ends_well("TERM").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_interrupted_gives_its_jobs_back_and_ends_well() -> Result<()> {
+    gives_its_jobs_back_and_ends_well("INT").await
+}
+
+async fn gives_its_jobs_back_and_ends_well(signal: &str) -> Result<()> {
     let mut setup = setup()?;
     setup.pace.shutdown_ms_max = 300;
     let world = World::without_host(setup, Role::Guest)?;
@@ -93,7 +102,7 @@ async fn a_host_that_is_asked_to_end_gives_its_jobs_back_and_ends_well() -> Resu
             Ok((!world.all("/jobs/working/").await?.is_empty()).then_some(()))
         })
         .await?;
-    let status = host.terminate().await?;
+    let status = host.end_by(signal).await?;
     ensure!(status.success(), "{status}:\n{}", host.log()?);
     ensure!(world.all("/jobs/working/").await?.is_empty(), "a claim is left");
     ensure!(world.all("/jobs/ready/").await?.len() == 1, "the job was not given back");
@@ -146,6 +155,34 @@ async fn schemas_are_asked_for_again_until_the_api_server_answers() -> Result<()
     let log = host.log()?;
     ensure!(log.contains("503") && log.contains("asking again in 1 s"), "{log}");
     ensure!(!log.contains("gohan-token"), "the log holds the token:\n{log}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn schemas_are_asked_for_again_while_the_answer_is_none() -> Result<()> {
+    let mut setup = setup()?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("schemas.json");
+    fs::write(&file, "<html>starting</html>")?;
+    setup.heat.schemas = Some(ServedSchemas { file: file.clone(), ..ServedSchemas::default() });
+    let world = World::without_host(setup, Role::Guest)?;
+    let url = world.heat.origin();
+    let mut host = Host::start(&world, &["--schemas", &url])?;
+    let told = world
+        .until("a complaint", async || {
+            ensure!(host.process.try_wait()?.is_none(), "the host ended:\n{}", host.log()?);
+            Ok(Some(host.log()?).filter(|log| log.contains("asking again in 1 s")))
+        })
+        .await?;
+    ensure!(told.contains("cannot get schemas") && told.contains("/schemas"), "{told}");
+    ensure!(!told.contains("starting"), "the log holds the body:\n{told}");
+    // In one piece, so that no half of it is served.
+    let whole = folder.path().join("whole");
+    fs::copy(paths::root().join("examples/network/schemas.json"), &whole)?;
+    fs::rename(&whole, &file)?;
+    stokehold_tests::example::put_templates(&world).await?;
+    world.config("/v2.0/networks/n1", &network("n1"), 1, false).await?;
+    world.state("/v2.0/networks/n1", 1).await?;
     Ok(())
 }
 

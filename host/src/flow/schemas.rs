@@ -33,16 +33,22 @@ pub enum Source {
     },
 }
 
-/// Gets the schemas. A server that does not answer is asked again after 1, 2, 4, 8, 16, 16… seconds, without end;
-/// a file that cannot be read is an error at once.
+/// Schemas, and what cannot be used of them.
+type Read = (Schemas, Vec<String>);
+
+/// Gets the schemas. A server that does not answer, or not with schemas, is asked again after 1, 2, 4, 8, 16, 16…
+/// seconds, without end; a file that cannot be read is an error at once.
 pub async fn get(source: &Source) -> Result<(Arc<Schemas>, Vec<u8>)> {
-    let text = match source {
-        Source::File(path) => tokio::fs::read(path)
-            .await
-            .with_context(|| format!("cannot read schemas from {}", path.display()))?,
+    let (text, (schemas, complaints)) = match source {
+        Source::File(path) => {
+            let text = tokio::fs::read(path).await;
+            let text =
+                text.with_context(|| format!("cannot read schemas from {}", path.display()))?;
+            let read = wire::schemas::read(&text).context("cannot read schemas")?;
+            (text, read)
+        }
         Source::Url { url, token } => ask_until_answered(url, token).await?,
     };
-    let (schemas, complaints) = wire::schemas::read(&text).context("cannot read schemas")?;
     for complaint in complaints {
         warn!("schema is not used as it is: {complaint}");
     }
@@ -76,12 +82,14 @@ pub async fn published(store: &dyn Store) -> Result<Option<Arc<Schemas>>> {
     Ok(Some(Arc::new(schemas)))
 }
 
-async fn ask_until_answered(url: &str, token: &str) -> Result<Vec<u8>> {
+async fn ask_until_answered(url: &str, token: &str) -> Result<(Vec<u8>, Read)> {
     let client = HttpClient::new()?;
     let mut pause_seconds = 1;
     loop {
-        match ask(&client, url, token).await {
-            Ok(text) => return Ok(text),
+        let answer = ask(&client, url, token).await;
+        // What stands before a server, or one that is being started, may answer well with something else.
+        match answer.and_then(|text| wire::schemas::read(&text).map(|read| (text, read))) {
+            Ok(answer) => return Ok(answer),
             Err(error) => {
                 warn!(
                     "cannot get schemas from {url}: {error:#}; asking again in {pause_seconds} s"
