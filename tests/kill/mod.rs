@@ -11,9 +11,15 @@ use stokehold_tests::paths;
 use stokehold_tests::world::{Setup, World};
 
 /// How often the host is killed.
-const KILLS: u64 = 10;
+const KILLS: usize = 10;
 /// The longest it lives before that.
 const LIFE_MS_MAX: u64 = 700;
+/// So many kills must come while a job is claimed, or nothing was seen of what they leave.
+const CLAIMED_MIN: usize = 3;
+/// How often the host is killed until so many have.
+const KILLS_MAX: usize = 40;
+/// How long Heat takes for each answer: so long at least is a job claimed.
+const LATENCY_MS: u64 = 150;
 const FAMILIES: [&str; 5] =
     ["/state/", "/esi-worker/", "/monitoring/", "/stokehold/monitored/", "/jobs/"];
 
@@ -59,12 +65,12 @@ async fn run(seed: Option<u64>) -> Result<BTreeMap<String, Json>> {
     setup.heat_config.insert("poll_ms".into(), "100".into());
     // Slow enough that the kills fall into the middle of everything.
     setup.heat.pace = heat_simulator::Pace::even(Duration::from_millis(400));
+    setup.heat.latency = Duration::from_millis(LATENCY_MS);
+    // Every kill puts off what is waited for.
+    setup.patience = Duration::from_mins(3);
     let world = World::without_host(setup, Role::Guest)?;
     stokehold_tests::example::put_templates(&world).await?;
-    let kills = seed.map_or(0, |_| KILLS);
-    let (host, played) = tokio::join!(live(&world, seed.unwrap_or_default(), kills), play(&world));
-    let host = host?;
-    played?;
+    let (host, ()) = tokio::try_join!(live(&world, seed), play(&world))?;
     for key in ["/monitoring/v2.0/ports/p1", "/monitoring/v2.0/networks/n1"] {
         world
             .until(key, async || {
@@ -94,21 +100,48 @@ fn in_place(mut all: BTreeMap<String, Json>) -> BTreeMap<String, Json> {
     all
 }
 
-/// A host that is killed and started anew, so many times; answers the last one, which lives on.
-async fn live(world: &World, seed: u64, kills: u64) -> Result<Host> {
+/// A host that is killed and started anew, if there is a seed to do so by; answers the last one, which lives on.
+async fn live(world: &World, seed: Option<u64>) -> Result<Host> {
     let start = || -> Result<Host> {
         let mut command = world.host_command()?;
         Ok(Host(command.stderr(Stdio::null()).spawn().context("cannot start a host")?))
     };
-    let mut chance = seed | 1;
+    let mut since = revision(world).await?;
     let mut host = start()?;
-    for _ in 0..kills {
+    let Some(seed) = seed else { return Ok(host) };
+    let mut chance = seed | 1;
+    let (mut kills, mut open, mut claimed) = (0, 0, 0);
+    while kills < KILLS || (claimed < CLAIMED_MIN && kills < KILLS_MAX) {
         chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        tokio::time::sleep(Duration::from_millis((chance >> 33) % LIFE_MS_MAX)).await;
+        let life_ms_max = if kills < KILLS {
+            LIFE_MS_MAX
+        } else {
+            // On a busy machine no host has come to work in that time.
+            let a_claim = async || Ok(is_claimed(world, since).await?.then_some(()));
+            world.until("a claim", a_claim).await?;
+            LATENCY_MS
+        };
+        tokio::time::sleep(Duration::from_millis((chance >> 33) % life_ms_max)).await;
         drop(host);
+        kills += 1;
+        open += usize::from(!world.all("/jobs/all/").await?.is_empty());
+        claimed += usize::from(is_claimed(world, since).await?);
+        since = revision(world).await?;
         host = start()?;
     }
+    println!("of {kills} kills {open} came while jobs were open, {claimed} while one was claimed");
+    ensure!(claimed >= CLAIMED_MIN, "{claimed} of {kills} kills came while a job was claimed");
     Ok(host)
+}
+
+async fn revision(world: &World) -> Result<u64> {
+    Ok(world.store.list("/", None, 1).await?.revision)
+}
+
+/// Whether a job was claimed since: what a killed host claimed lies there until the next one opens the store.
+async fn is_claimed(world: &World, since: u64) -> Result<bool> {
+    let claims = world.store.list("/jobs/working/", None, 1000).await?;
+    Ok(claims.entries.iter().any(|claim| claim.created > since))
 }
 
 /// The scenario: each config when the one before it is done.

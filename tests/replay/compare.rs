@@ -150,14 +150,17 @@ fn yaml(text: &str) -> Result<Json> {
     Ok(serde_yaml_ng::from_str(text)?)
 }
 
-/// Compares every recorded write of a family, key by key and in order; `meaning` says what of a value counts.
-pub(super) fn writes(
-    tally: &mut Tally,
-    what: &'static str,
-    recorded: &Writes,
-    done: &Writes,
-    meaning: fn(&Json) -> Json,
-) {
+/// A family of keys, and what of its values counts.
+pub(super) struct Family {
+    pub(super) what: &'static str,
+    pub(super) prefix: &'static str,
+    pub(super) meaning: fn(&Json) -> Json,
+}
+
+/// Compares every recorded write of a family, key by key and in order; no other key may have been written.
+pub(super) fn writes(tally: &mut Tally, family: &Family, recorded: &Writes, done: &Writes) {
+    let Family { what, prefix, meaning } = *family;
+    no_others(tally, what, prefix, recorded.keys(), done);
     for (key, values) in recorded {
         let mut mine = done.get(key).into_iter().flatten();
         let mine: Vec<Option<Json>> =
@@ -168,6 +171,38 @@ pub(super) fn writes(
             let came = mine.get(place).map(|value| value.clone().unwrap_or(Json::Null));
             tally.compare(what, &format!("{key} #{place}"), &wanted, came.as_ref());
         }
+    }
+}
+
+/// That nothing of a family was written but under these keys.
+pub(super) fn no_others<'a>(
+    tally: &mut Tally,
+    what: &str,
+    prefix: &str,
+    recorded: impl Iterator<Item = &'a String>,
+    done: &Writes,
+) {
+    let recorded: BTreeSet<&String> = recorded.collect();
+    for (key, values) in done.iter().filter(|(key, _)| key.starts_with(prefix)) {
+        if !recorded.contains(key) {
+            tally.differences.push(format!("{what} {key} is not recorded:\n  {values:?}"));
+        }
+    }
+}
+
+/// That nothing was written but what the original has families for, and our own.
+pub(super) fn families(tally: &mut Tally, done: &Writes) {
+    const ALL: [&str; 7] = [
+        "/config/",
+        "/jobs/",
+        "/esi-worker/heat_stacks/",
+        "/esi-worker/job_state/",
+        "/state/",
+        "/monitoring/",
+        "/stokehold/",
+    ];
+    for key in done.keys().filter(|key| !ALL.iter().any(|family| key.starts_with(family))) {
+        tally.differences.push(format!("{key} is of no known family"));
     }
 }
 
@@ -296,4 +331,17 @@ fn id_and_plural(key: &str, schemas: &Schemas) -> (String, String) {
     let kind: Option<&Kind> = schemas.kind_at(prefix);
     let plural = kind.and_then(|kind| schemas.get(kind)).map(|schema| schema.plural.clone());
     (id.to_owned(), plural.unwrap_or_default())
+}
+
+#[test]
+fn a_key_that_the_original_never_wrote_is_a_difference() {
+    let write = |key: &str| (key.to_owned(), vec![Some(json!({}))]);
+    let done: Writes = [write("/state/a"), write("/state/b"), write("/stray/c")].into();
+    let recorded = ["/state/a".to_owned()];
+    let mut tally = Tally::default();
+    no_others(&mut tally, "states", "/state/", recorded.iter(), &done);
+    families(&mut tally, &done);
+    let [state, stray] = &tally.differences[..] else { panic!("{tally}") };
+    assert!(state.starts_with("states /state/b is not recorded"), "{state}");
+    assert_eq!(stray, "/stray/c is of no known family");
 }

@@ -9,6 +9,7 @@ mod heat;
 mod kafka;
 mod languages;
 mod pip;
+mod recordings;
 mod snmpd;
 mod suites;
 

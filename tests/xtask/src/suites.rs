@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::cargo::{Workspace, cargo, is_there, run, shown};
-use crate::{etcd, guests, heat, kafka, languages, snmpd};
+use crate::{etcd, guests, heat, kafka, languages, recordings, snmpd};
 
 /// How much is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,7 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
     match breadth {
         Breadth::All => {
             let (mut services, mut toolchains) = (Vec::new(), None);
+            let tally = recordings::fresh(&workspace)?;
             for service in SERVICES {
                 step(service.step, &mut || real(&mut services, &service));
             }
@@ -69,8 +70,10 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
                 cargo.args(["test", "--workspace", "--no-fail-fast"]);
                 cargo.envs(services.iter().map(|(variable, program)| (variable, program)));
                 cargo.envs(toolchains.iter().map(|folder| (languages::VARIABLE, folder)));
+                cargo.env(recordings::VARIABLE, &tally);
                 tests(&mut cargo)
             });
+            step("recordings", &mut || recordings::told(&tally));
             step("SDK package", &mut || silent(package(&mut cargo())));
             step("dependencies", &mut || {
                 if has_deny() {
@@ -81,7 +84,10 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
             });
         }
         Breadth::Fast => {
-            step("unit tests", &mut || tests(cargo().args(["test", "--workspace", "--lib"])));
+            step("unit tests", &mut || {
+                tests(cargo().args(["test", "--workspace", "--lib", "--no-fail-fast"]))
+            });
+            step("recordings", &mut || Ok(recordings::read_only(&workspace)));
             let tidy = ["test", "--workspace", "--test", "all", "--", "tidy::"];
             step("tidy", &mut || tests(cargo().args(tidy)));
         }
