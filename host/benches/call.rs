@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use measure::{Wanted, ratio, seconds};
+use measure::{Wanted, bounded, ratio, seconds};
 use serde_json::{Map, json};
 use stokehold::domain::{
     Action, HandlerName, Job, JobId, Json, OnFailure, Param, ParamValue, Posted, ResourceRef,
@@ -26,6 +26,7 @@ use stokehold::domain::{
 use stokehold::plugin::{
     Call, Engine, EngineSettings, Loaded, Lookup, PluginSettings, Worker, load,
 };
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// A template of the usual size: a port with its addresses.
@@ -142,14 +143,14 @@ async fn handle(worker: &Worker, posted: &Arc<Posted>, template: &str, checkpoin
     assert_eq!(answer.outcome, Ok(Verdict::Completed));
 }
 
-fn plugins() -> tempfile::TempDir {
+fn plugins() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::copy(guests::build("guest_render"), dir.path().join("guest_render.wasm")).unwrap();
     dir
 }
 
 /// Ten different plugins: each has another name, in its file's name and in its data.
-fn ten() -> tempfile::TempDir {
+fn ten() -> TempDir {
     const NAME: &[u8] = b"guest_render";
     let dir = tempfile::tempdir().unwrap();
     let original = std::fs::read(guests::build("guest_render")).unwrap();
@@ -243,5 +244,31 @@ fn starts(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, calls, starts, ratios);
+/// Compiling takes half a second: a few rounds.
+fn starts_beside_what_is_wanted(_: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let engine = Engine::new(&EngineSettings::default()).unwrap();
+    let start = |dir: &TempDir, cache: Option<&str>, plugins: usize| {
+        let cache_dir = cache.map(|cache| dir.path().join(cache));
+        let settings = PluginSettings { cache_dir, ..PluginSettings::default() };
+        seconds(1, || {
+            let loaded = runtime.block_on(load(&engine, dir.path(), &settings));
+            assert_eq!(loaded.workers.len(), plugins);
+        })
+    };
+    let one = plugins();
+    ratio(
+        "start: compiling beside the compiled cache",
+        Wanted::AtLeast(50.0),
+        15,
+        || start(&one, None, 1),
+        || start(&one, Some("cache"), 1),
+    );
+    let ten = ten();
+    bounded("start: ten cached plugins", Duration::from_millis(100), 51, || {
+        start(&ten, Some("cache"), 10)
+    });
+}
+
+criterion_group!(benches, calls, starts, starts_beside_what_is_wanted, ratios);
 criterion_main!(benches);

@@ -252,20 +252,16 @@ impl Schedule {
             // It has left this host and come back while the probe ran.
             return false;
         }
-        let fell_silent = match outcome {
-            Ok(status) => {
-                object.silences = 0;
-                object.steady.take(status, self.pace.confirmations);
-                false
+        if let Ok(status) = outcome {
+            object.silences = 0;
+            object.steady.take(status, self.pace.confirmations);
+        } else {
+            object.silences = object.silences.saturating_add(1);
+            if object.silences >= SILENCES_MAX {
+                object.steady = Steady::default();
             }
-            Err(()) => {
-                object.silences = object.silences.saturating_add(1);
-                if object.silences >= SILENCES_MAX {
-                    object.steady = Steady::default();
-                }
-                object.silences == 1
-            }
-        };
+        }
+        let fell_silent = object.silences == 1;
         let due_ms = if object.steady.is_doubtful() && object.silences == 0 {
             self.pace.soon(target, now_ms)
         } else {

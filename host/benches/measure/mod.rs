@@ -1,12 +1,13 @@
 //! Ratios that a busy machine does not bend: both sides take turns, many short rounds, in one
 //! process. What is printed is the middle of the rounds' ratios, the middle eight tenths, and what
-//! the quickest tenth of either side's rounds says: those that nobody disturbed.
+//! the quickest tenth of either side's rounds says: those that nobody disturbed. The last is held
+//! against what is wanted. Where time itself is bounded there is one side only.
 
 #![allow(dead_code, clippy::print_stdout, reason = "each benchmark takes what it needs")]
 
 pub mod job;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What the ratio shall be.
 #[derive(Clone, Copy)]
@@ -15,8 +16,19 @@ pub enum Wanted {
     AtMost(f64),
 }
 
-/// How many times `one` costs of what `other` costs. Each side runs a round and returns the cost of
-/// one piece of work in it, in any unit.
+impl Wanted {
+    /// What is wanted, and whether it was missed.
+    fn of(self, ratio: f64) -> String {
+        let (held, wanted) = match self {
+            Self::AtLeast(wanted) => (ratio >= wanted, format!("at least {wanted}")),
+            Self::AtMost(wanted) => (ratio <= wanted, format!("at most {wanted}")),
+        };
+        format!("{wanted}{}", if held { "" } else { ": MISSED" })
+    }
+}
+
+/// How many times `one` costs of what `other` costs. Each side runs a round and returns the seconds
+/// of one piece of work in it.
 ///
 /// Whatever the command line asks criterion for holds here too: without `--bench` nothing is
 /// measured, and a filter that is no part of the name leaves it out.
@@ -48,18 +60,42 @@ pub fn ratio(
         ratios.push(a / b);
     }
     let [low, middle, high] = [0.1, 0.5, 0.9].map(|part| quantile(&mut ratios, part));
-    let wanted = match wanted {
-        Wanted::AtLeast(ratio) => format!("at least {ratio}"),
-        Wanted::AtMost(ratio) => format!("at most {ratio}"),
-    };
     let (one, other) = (quantile(&mut ones, 0.1), quantile(&mut others, 0.1));
     println!(
         "{name}: {middle:.2} times ({low:.2} to {high:.2} in {rounds} rounds), undisturbed {:.2} \
-         ({:.1} µs beside {:.1} µs), wanted {wanted}",
+         ({} beside {}), wanted {}",
         one / other,
-        one * 1e6,
-        other * 1e6,
+        time(one),
+        time(other),
+        wanted.of(one / other),
     );
+}
+
+/// How long something takes: `round` returns the seconds of one piece of work.
+pub fn bounded(name: &str, wanted: Duration, rounds: usize, mut round: impl FnMut() -> f64) {
+    if !is_asked_for(name) {
+        return;
+    }
+    // The first round finds cold caches and unmapped memory.
+    round();
+    let mut took: Vec<_> = (0..rounds).map(|_| round()).collect();
+    let quantiles = [0.1, 0.5, 0.9].map(|part| quantile(&mut took, part));
+    let missed = if quantiles[0] <= wanted.as_secs_f64() { "" } else { ": MISSED" };
+    let [low, middle, high] = quantiles.map(time);
+    println!(
+        "{name}: {middle} ({low} to {high} in {rounds} rounds), undisturbed {low}, wanted at most \
+         {}{missed}",
+        time(wanted.as_secs_f64()),
+    );
+}
+
+/// Seconds as one reads them.
+fn time(seconds: f64) -> String {
+    if seconds < 1e-3 {
+        format!("{:.1} µs", seconds * 1e6)
+    } else {
+        format!("{:.1} ms", seconds * 1e3)
+    }
 }
 
 /// Seconds that `work` takes, each of so many times.

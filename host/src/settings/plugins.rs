@@ -114,12 +114,13 @@ pub fn own_file(name: &str, file: &str, text: &str, said: Plugin) -> Result<Plug
 }
 
 /// What the project's tests are told by; it says nothing to a host, and is no mistake either.
-const OF_TESTS: [&str; 9] = [
+const OF_TESTS: [&str; 10] = [
     "STOKEHOLD_ETCD",
     "STOKEHOLD_HEAT_URL",
     "STOKEHOLD_HEAT_VENV",
     "STOKEHOLD_KAFKA",
     "STOKEHOLD_KEYSTONE_VENV",
+    "STOKEHOLD_LANGUAGES",
     "STOKEHOLD_NOVA_VENV",
     "STOKEHOLD_ROUNDS",
     "STOKEHOLD_SEED",
