@@ -1,4 +1,7 @@
-//! A third handler joins a workflow after `heat_worker`: `examples/dns_worker`, without a change of the host.
+//! Further handlers join a workflow after `heat_worker`, without a change of the host: `examples/dns_worker`, which
+//! looks after something of its own, and `examples/bare_worker`, which has nothing but the contract.
+
+mod bare;
 
 use anyhow::Result;
 use stokehold_tests::{dns_life, guests};

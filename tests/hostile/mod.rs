@@ -1,5 +1,6 @@
-//! A plugin directory with good and bad plugins: the bad ones are named, the good ones work. `siege` does every hostile
-//! act to a running host; each has a test of its own, from both sides of its bound:
+//! A plugin directory with good and bad plugins: the bad ones are named, the good ones work. `siege` has plugins do to
+//! a running host whatever of the following can be done in a call, all at once and again and again (the list is
+//! `hostile/acts.rs`). Each act has a test of its own, from both sides of its bound:
 //!
 //! | what a stranger may try | where it is shown |
 //! | --- | --- |
@@ -8,7 +9,7 @@
 //! | a host call that hangs | `sandbox/bounds.rs`: `a_host_call_that_hangs_…` |
 //! | memory bomb | `sandbox/bounds.rs`: `memory_is_bounded_…`, `a_guest_that_starts_with_too_much_memory_…` |
 //! | table bomb, too many modules | `sandbox/limits.rs`: `a_table_grows_…`, `the_modules_…`; `sandbox/broken.rs` |
-//! | deep recursion | `sandbox/bounds.rs`: `recursion_without_end_is_a_trap` |
+//! | deep recursion | `sandbox/bounds.rs`: `recursion_that_ends_is_work_…` |
 //! | log flood | `sandbox/bounds.rs`: `logged_lines_are_bounded_…`, `standard_output_…` |
 //! | result of 100 MB | `sandbox/limits.rs`: `a_result_of_a_hundred_megabytes_…` |
 //! | checkpoint of 10 MB | `sandbox/limits.rs`: `a_checkpoint_is_as_long_as_it_may_be_…` |
@@ -17,14 +18,16 @@
 //! | reports for others, names with slashes and `..` | `sandbox/limits.rs`: `names_with_slashes_…`; `siege` |
 //! | a refused host, method, scheme | `sandbox/network.rs`: `a_host_that_was_not_granted_…`; `sandbox/rules.rs` |
 //! | redirect to a refused host | `sandbox/rules.rs`: `a_redirect_is_an_answer_…` |
-//! | the metadata address | `sandbox/rules.rs`: `the_metadata_address_…` |
+//! | the metadata address | `sandbox/rules.rs`: `the_metadata_address_…`, both |
 //! | a name that leads to this machine | `sandbox/rules.rs`: `a_name_that_leads_to_this_machine_…` |
-//! | slow-loris body | `sandbox/rules.rs`: `a_body_that_drips_for_ever_…` |
+//! | slow-loris body | `sandbox/rules.rs`: `a_body_that_drips_…`, both |
 //! | datagrams and connections to others | `sandbox/sockets.rs` |
 //! | a secret for itself or for others | `sandbox/secrets.rs` |
 //! | trap in every export | `sandbox/limits.rs`: `a_trap_in_any_export_…`; `sandbox/broken.rs`, `sandbox/work.rs` |
+//! | trap or endless loop in the dry call | `sandbox/trial.rs`; `swap/mod.rs`: `a_version_that_traps_in_its_dry_…` |
 //! | more calls than places | `sandbox/limits.rs`: `calls_of_one_plugin_…`; `sandbox/bounds.rs` |
 
+mod acts;
 mod siege;
 
 use std::fs;

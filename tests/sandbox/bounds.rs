@@ -90,16 +90,24 @@ async fn a_guest_that_is_denied_memory_and_goes_on_is_heard() {
 }
 
 #[tokio::test]
-async fn recursion_without_end_is_a_trap() {
-    let imports = "(func $deep (call $deep))";
-    let guest = Wat { imports, handle: "(call $deep)", ..Wat::default() }.worker();
-    let worker = House::new().file("plain.wasm", guest).worker().await;
-    let why = fault(act(&worker, "", 0).await).to_string();
+async fn recursion_that_ends_is_work_and_without_end_a_trap() {
+    let imports = "(func $deep (param i32)
+        (if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1))))))";
+    let deep = async |calls: i32| {
+        let handle = format!("(call $deep (i32.const {calls}))");
+        let guest = Wat { imports, handle: &handle, ..Wat::default() }.worker();
+        act(&House::new().file("plain.wasm", guest).worker().await, "", 0).await
+    };
+    done(deep(4_000).await);
+    // It counts down from there through all that a word can hold.
+    let why = fault(deep(-1).await).to_string();
     assert!(why.starts_with("handler trapped: wasm trap: call stack exhausted"), "{why}");
     assert!(why.len() < 200, "{why}");
 
     // What a compiler keeps on a stack in linear memory ends there first.
-    let why = fault(act(&acts().await, "recurse", 0).await).to_string();
+    let worker = acts().await;
+    assert_eq!(done(act(&worker, "recurse", 500).await)["depth"], 500);
+    let why = fault(act(&worker, "recurse", 0).await).to_string();
     assert!(why.starts_with("handler trapped: wasm trap: out of bounds memory access"), "{why}");
 }
 

@@ -13,11 +13,12 @@ mod broken;
 pub(crate) mod component;
 mod kept;
 mod limits;
-mod network;
+pub(crate) mod network;
 mod regrant;
 mod rules;
 mod secrets;
 mod sockets;
+pub(crate) mod trial;
 mod work;
 
 use std::collections::BTreeMap;

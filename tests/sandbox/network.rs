@@ -14,14 +14,14 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{House, Logs, call, done, fault};
 
 /// A server on this machine that counts the connections it accepts.
-pub(super) struct Server {
-    pub(super) authority: String,
+pub(crate) struct Server {
+    pub(crate) authority: String,
     accepted: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Server {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let authority = listener.local_addr().unwrap().to_string();
         let accepted = Arc::new(AtomicUsize::new(0));
@@ -37,7 +37,7 @@ impl Server {
         Self { authority, accepted, task }
     }
 
-    pub(super) fn accepted(&self) -> usize {
+    pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::Relaxed)
     }
 }
@@ -63,10 +63,12 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> O
                 return std::future::pending().await;
             }
             "/hangup" => return None,
-            // One byte now and then, for ever.
+            // One byte now and then: so many, or more than anybody waits for.
             "/drip" => {
-                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n").await.ok()?;
-                loop {
+                let bytes = path.split_once('?').map_or("9999", |(_, bytes)| bytes);
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\n\r\n");
+                stream.write_all(head.as_bytes()).await.ok()?;
+                for _ in 0..bytes.parse().ok()? {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     stream.write_all(b"x").await.ok()?;
                 }

@@ -126,6 +126,21 @@ async fn the_metadata_address_is_out_of_reach_for_every_name() {
 }
 
 #[tokio::test]
+async fn the_metadata_address_itself_is_tried_by_whom_it_was_granted_to() {
+    // A port at which no cloud answers: what comes of it is up to the machine, but no rule of ours stands before it.
+    let site = "169.254.169.254:9";
+    let worker = granted(House::new(), &[site]).worker().await;
+    let (logs, _guard) = Logs::record();
+    let input = json!({"url": format!("http://{site}/"), "method": "GET", "connect_ms": 200});
+    let answer = fetch(&worker, input).await;
+    let came = format!("{:?}", answer.outcome);
+    for refusal in ["HttpRequestDenied", "DestinationIpProhibited"] {
+        assert!(!came.contains(refusal), "{came}");
+    }
+    assert!(!logs.lines().iter().any(|line| line.contains("guest_http asked for")), "{came}");
+}
+
+#[tokio::test]
 async fn a_body_that_drips_for_ever_ends_with_its_call_and_holds_up_no_other() {
     let server = Server::start().await;
     let house = granted(House::new(), &[&server.authority]);
@@ -139,6 +154,17 @@ async fn a_body_that_drips_for_ever_ends_with_its_call_and_holds_up_no_other() {
     assert_eq!(fault(drips), Fault::Deadline { call_ms_max: 500 });
     done(other.0);
     assert!(other.1 < Duration::from_millis(500), "{:?}", other.1);
+}
+
+#[tokio::test]
+async fn a_body_that_drips_and_ends_in_time_is_read_to_its_end() {
+    let server = Server::start().await;
+    let worker = granted(House::new(), &[&server.authority]).worker().await;
+    let begin = Instant::now();
+    let url = format!("http://{}/drip?10", server.authority);
+    let report = done(fetch(&worker, json!({"url": url, "method": "GET"})).await);
+    assert_eq!(report["body"], json!("x".repeat(10)));
+    assert!(begin.elapsed() >= Duration::from_millis(200), "{:?}", begin.elapsed());
 }
 
 /// A server that speaks TLS, with a certificate signed by `ca.pem` in the folder.

@@ -12,6 +12,7 @@ use stokehold::store::embedded::Role;
 use stokehold_tests::world::{Setup, World};
 
 use self::folder::{Does, Folder, after, plain, plain_with_trial};
+use crate::sandbox::trial::tried;
 
 /// A type whose only handler is `handler`.
 fn schemas(handler: &str) -> Result<Vec<u8>> {
@@ -285,6 +286,30 @@ async fn a_version_that_fails_its_dry_call_does_not_take_over() -> Result<()> {
     let well = |host: &Json| host["plugins"][0]["refused"].is_null();
     told(&world, "the end of the refusal", well).await?;
     ensure!(made_by(&world, "b").await? == "three", "it stood its trial");
+    world.stop_host().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_traps_in_its_dry_call_or_does_not_end_it_does_not_take_over() -> Result<()>
+{
+    let folder = Folder::new()?;
+    folder.put("plain", &plain("one", &Does::Completes))?;
+    let mut world = world(&folder, |setup| setup.bounds.call_ms_max = 1000).await?;
+    for (nth, (attempt, reason)) in [
+        ("unreachable", "does not stand its trial: handler trapped: wasm trap: wasm `unreachable`"),
+        ("(loop (br 0))", "does not end its trial within 1000 ms (call_ms_max)"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        folder.put("plain", &tried("plain", attempt))?;
+        let found = |host: &Json| {
+            let refused = host["plugins"][0]["refused"].as_str().unwrap_or_default();
+            refused.starts_with(reason)
+        };
+        told(&world, reason, found).await?;
+        ensure!(made_by(&world, &format!("n{nth}")).await? == "one", "the one before it stays");
+    }
     world.stop_host().await
 }
 

@@ -54,7 +54,7 @@ mod guest {
                 "fatal" => return Verdict::Failed(Failure::Fatal("x".repeat(n as usize))),
                 "panic" => panic!("{}", input["say"].as_str().unwrap()),
                 "exit" => std::process::exit(7),
-                "recurse" => report("depth", json!(recurse(1))),
+                "recurse" => report("depth", json!(recurse(1, n))),
                 "eat" => report("eaten", json!(eat(n))),
                 "sleep" => std::thread::sleep(std::time::Duration::from_millis(n)),
                 "print" => print(n),
@@ -246,10 +246,10 @@ mod guest {
         }
     }
 
-    #[allow(unconditional_recursion)]
-    fn recurse(depth: u64) -> u64 {
+    /// So deep; 0 is without end.
+    fn recurse(depth: u64, most: u64) -> u64 {
         let here = std::hint::black_box([depth; 64]);
-        recurse(depth + 1) + here[0]
+        if depth == most { depth } else { recurse(depth + 1, most).max(here[0]) }
     }
 
     fn eat(mib: u64) -> usize {

@@ -1,7 +1,7 @@
 //! A handler that fetches what its input tells it to: `{"url", "times", "method", "body", "first_byte_ms",
-//! "between_bytes_ms", "connect_ms", "together", "header_bytes", "stubborn", "headers", "scan"}`. It reports the last
-//! status, headers and body, or the first error; with `scan` also how often those two texts stand side by side in its
-//! memory.
+//! "between_bytes_ms", "connect_ms", "together", "header_bytes", "stubborn", "headers", "scan", "follow"}`. It reports
+//! the last status, headers and body, or the first error; with `scan` also how often those two texts stand side by side
+//! in its memory; with `follow` it goes where a redirect leads, once.
 
 #[cfg(target_family = "wasm")]
 mod guest {
@@ -67,6 +67,13 @@ mod guest {
         for _ in 0..input["times"].as_u64().unwrap_or(1) {
             match fetch(input) {
                 Ok((status, headers, body)) => {
+                    let location = headers.iter().find(|(name, _)| name == "location");
+                    if let (Some((_, to)), true) = (location, input["follow"] == true) {
+                        let mut next = input.clone();
+                        next["url"] = to.as_str().into();
+                        next["follow"] = false.into();
+                        return fetch_all(&next);
+                    }
                     let body = String::from_utf8_lossy(&body).into_owned();
                     state::report("status", &status.to_string());
                     let headers: serde_json::Map<_, _> =
