@@ -23,12 +23,15 @@ impl Runner {
             return;
         }
         let Some(settled) = settle::settle(&self.queue, &closing, &self.limits) else { return };
-        tell(&id, &settled.about);
         self.busy.insert(id.clone(), (handler, Busy::Settling));
         let scribe = self.tools.scribe.clone();
         self.tasks.spawn(async move {
             let came = match commit_all(&scribe, &settled.transactions).await {
-                Ok(at) => Came::Done(at),
+                Ok(at) => {
+                    // Not before: what was overtaken is decided anew, perhaps otherwise.
+                    tell(&id, &settled.about);
+                    Came::Done(at)
+                }
                 Err(Uncommitted::Conflict(at)) => Came::Overtaken(at, closing),
                 Err(Uncommitted::LeaseLost) => Came::Lost,
                 Err(Uncommitted::Refused(error)) => {
