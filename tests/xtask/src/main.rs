@@ -75,7 +75,10 @@ fn perform(args: &[&str]) -> Result<ExitCode> {
             println!("export {}={}", kafka::VARIABLE, program.display());
             ExitCode::SUCCESS
         }),
-        ["deny"] => suites::deny().map(|()| ExitCode::SUCCESS),
+        ["deny"] => {
+            println!("{}", suites::deny()?);
+            Ok(ExitCode::SUCCESS)
+        }
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)
