@@ -76,11 +76,7 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
             step("recordings", &mut || recordings::told(&tally));
             step("SDK package", &mut || silent(package(&mut cargo())));
             step("dependencies", &mut || {
-                if has_deny() {
-                    deny()
-                } else {
-                    Ok(format!("not run: {NO_DENY}"))
-                }
+                if has_deny() { deny() } else { Ok(format!("not run: {NO_DENY}")) }
             });
         }
         Breadth::Fast => {
