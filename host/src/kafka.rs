@@ -139,17 +139,7 @@ impl Link {
 
     async fn send(&mut self, Message { topic, key, value }: Message) -> Result<()> {
         let partition = self.partition(&topic, &key).await?;
-        let known = self.partitions.get(&(topic.clone(), partition)).map(Arc::clone);
-        let client = if let Some(client) = known {
-            client
-        } else {
-            // Where the broker makes topics by itself, asking is what has it do so.
-            let unknown = UnknownTopicHandling::Error;
-            let client = self.client.partition_client(topic.as_str(), partition, unknown).await;
-            let client = Arc::new(client.with_context(|| format!("cannot use topic {topic}"))?);
-            self.partitions.insert((topic.clone(), partition), Arc::clone(&client));
-            client
-        };
+        let client = self.writer(&topic, partition).await?;
         let record = Record {
             key: Some(key.into_bytes()),
             value: Some(value),
@@ -159,6 +149,20 @@ impl Link {
         let produced = client.produce(vec![record], Compression::NoCompression).await;
         produced.with_context(|| format!("cannot write to topic {topic}"))?;
         Ok(())
+    }
+
+    /// What writes to a partition.
+    async fn writer(&mut self, topic: &str, partition: i32) -> Result<Arc<PartitionClient>> {
+        let place = (topic.to_owned(), partition);
+        if let Some(known) = self.partitions.get(&place) {
+            return Ok(Arc::clone(known));
+        }
+        // Where the broker makes topics by itself, asking is what has it do so.
+        let unknown = UnknownTopicHandling::Error;
+        let client = self.client.partition_client(topic, partition, unknown).await;
+        let client = Arc::new(client.with_context(|| format!("cannot use topic {topic}"))?);
+        self.partitions.insert(place, Arc::clone(&client));
+        Ok(client)
     }
 
     /// Where messages of this key go.
@@ -178,9 +182,7 @@ impl Link {
     async fn count(&mut self, topic: &str) -> Result<usize> {
         let mut found = self.known(topic).await?;
         if found.is_none() {
-            let unknown = UnknownTopicHandling::Error;
-            let asked = self.client.partition_client(topic, 0, unknown).await;
-            asked.with_context(|| format!("cannot use topic {topic}"))?;
+            self.writer(topic, 0).await?;
             found = self.known(topic).await?;
         }
         let count = found.with_context(|| format!("broker has no topic {topic}"))?;

@@ -9,7 +9,7 @@ mod claim;
 mod report;
 
 pub use claim::{claim, release, reported_before};
-pub use report::announced;
+pub use report::{announced, is_taken_down};
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::domain::{
     Registration, Report, ResourceRef, Revision, State, Step, Transaction, Verdict, Version,
 };
 use crate::queue::{Queue, SLEEP_MS_MAX, Wrong, nobody_has};
-use again::{again, hold, retry};
+use again::{again, retry};
 
 /// Why a job is tried again that was found without anybody working on it.
 const HOST_LOST: &str = "the host that ran it was lost";
@@ -165,7 +165,7 @@ pub fn repair(
     let attempts = posted.attempts.saturating_add(1);
     if attempts < limits.attempts_max {
         let wake_ms = now_ms.saturating_add(limits.pause_ms(attempts));
-        return vec![again(posted, open.step.as_ref(), guards, wake_ms, HOST_LOST)];
+        return vec![again(posted, open.step.as_ref(), guards, (attempts, wake_ms), HOST_LOST)];
     }
     let trouble = format!("{HOST_LOST} ({attempts} tries failed, attempts_max)");
     let lost = Closing::lost(id.clone(), reported_before(queue, id), now_ms);
@@ -216,9 +216,6 @@ pub fn settle(queue: &Queue, closing: &Closing, limits: &Limits) -> Option<Settl
                 Ok(settled) => return Some(settled),
                 Err(trouble) => trouble,
             }
-        }
-        Err(Fault::Undelivered(why)) => {
-            return Some(hold(posted, open.step.as_ref(), guards, closing, why, limits));
         }
         Err(fault) => {
             let why = fault.to_string();

@@ -2,8 +2,8 @@
 
 use super::Closing;
 use crate::domain::{
-    Alias, Announcement, Content, Effect, Entry, Fields, Job, MonitorCall, Registration, Report,
-    Target,
+    Action, Alias, Announcement, Content, Effect, Entry, Fault, Fields, Job, MonitorCall,
+    Registration, Report, Target, Verdict,
 };
 
 /// The stack record and the registration; the reported fields have their own place.
@@ -72,6 +72,13 @@ fn registered(
     }
     let empty = registration.targets.is_empty() && registration.aliases.is_empty();
     (!empty).then_some(registration)
+}
+
+/// Whether this outcome ends a take-down. Whatever became of the handler that registered something,
+/// what is down is watched no more.
+pub fn is_taken_down(job: &Job, outcome: &Result<Verdict, Fault>) -> bool {
+    let takes_down = matches!(job.action, Action::Delete | Action::LogicalDelete);
+    takes_down && job.is_last && matches!(outcome, Ok(Verdict::Completed))
 }
 
 /// What collectors outside are told of these calls: their effect in the end, what goes before what

@@ -16,7 +16,7 @@ use crate::flow::scribe::{Scribe, Uncommitted};
 use crate::flow::{clock, recordings};
 use crate::kafka::Kafka;
 use crate::plugin::{self, Lookup};
-use crate::settle::Closing;
+use crate::settle::{self, Closing};
 use crate::store::LeaseId;
 use crate::wire::key;
 
@@ -89,16 +89,13 @@ impl Tools {
             return Came::GivenBack(claim);
         }
         // Only what changes a registration needs to know it.
-        let is_taken_down = takes_down
-            && call.posted.job.is_last
-            && matches!(answer.outcome, Ok(Verdict::Completed));
+        let is_taken_down = settle::is_taken_down(&call.posted.job, &answer.outcome);
         let registration = if answer.report.monitor.is_empty() && !is_taken_down {
             Ok(None)
         } else {
             self.registration(&call.posted.job.target).await
         };
         if is_taken_down && matches!(registration, Ok(Some(_))) {
-            // Whatever became of the handler that registered it, what is down is watched no more.
             answer.report.monitor.push(MonitorCall::Clear);
         }
         let registration = match registration {

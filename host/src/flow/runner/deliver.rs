@@ -37,7 +37,7 @@ impl Tools {
                         Ok(Verdict::Failed(Failure::Fatal(why)))
                     })?;
                 }
-                // It was never told.
+                // Nothing goes there, an end no more than a beginning.
                 Announcement::Unwatch(target) if outlet.admit(&target.topic).is_err() => continue,
                 _ => {}
             }

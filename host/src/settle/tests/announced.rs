@@ -66,3 +66,18 @@ fn what_is_told_is_what_changes_in_the_end() {
         assert_eq!(announced(&of, Some(&before), &calls), told, "{calls:?}");
     }
 }
+
+#[test]
+fn what_is_down_is_watched_no_more_and_only_then() {
+    let fatal = || Ok(Verdict::Failed(Failure::Fatal("no".into())));
+    for (action, last, outcome, down) in [
+        (Action::Delete, true, Ok(Verdict::Completed), true),
+        (Action::LogicalDelete, true, Ok(Verdict::Completed), true),
+        (Action::Delete, false, Ok(Verdict::Completed), false),
+        (Action::Delete, true, fatal(), false),
+        (Action::Modify, true, Ok(Verdict::Completed), false),
+    ] {
+        let job = job(&Spec { action, last, ..spec("a", "p", &[]) });
+        assert_eq!(is_taken_down(&job, &outcome), down, "{action} {last} {outcome:?}");
+    }
+}
