@@ -48,7 +48,7 @@ struct Watched {
     at: Revision,
     /// This host probes it.
     is_mine: bool,
-    /// By name, those that this host can probe.
+    /// By name, those that this host can probe, and those with a status that it cannot.
     objects: BTreeMap<String, Object>,
     /// Its statuses are being written.
     telling: bool,
@@ -69,8 +69,6 @@ struct Object {
     begun: bool,
     /// So many of its last probes told nothing.
     silences: u32,
-    /// This host has no prober for it: what `/monitoring` shows of it counts until its time is up.
-    orphan: bool,
 }
 
 /// What `/monitoring` shows of a resource.
@@ -224,8 +222,9 @@ impl Schedule {
         let target = watched.registration.targets.get(name)?.clone();
         let object = watched.objects.get_mut(name)?;
         object.due_ms = None;
-        if object.orphan {
-            object.silences = SILENCES_MAX;
+        if !self.kinds.contains(&target.kind) {
+            // Nobody has come to probe it: what was last seen of it counts no more.
+            *object = Object { silences: SILENCES_MAX, ..Object::default() };
             self.news.insert(of);
             return None;
         }

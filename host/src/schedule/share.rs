@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::steady::Steady;
 use super::{Object, Schedule};
 use crate::domain::{Peers, Presence, Registration, ResourceRef};
 
@@ -72,12 +73,17 @@ impl Schedule {
         let Some(watched) = self.watched.get_mut(of).filter(|watched| watched.is_mine) else {
             return;
         };
-        let Some(shown) = self.shown.get(of) else { return };
+        let version = watched.registration.version;
+        let Some(shown) = self.shown.get(of).filter(|shown| shown.version == version) else {
+            return;
+        };
         let due_ms = self.pace.patience(now_ms);
         let targets = watched.registration.targets.values();
-        for target in targets.filter(|target| shown.statuses.contains_key(&target.name)) {
-            if !self.kinds.contains(&target.kind) && !watched.objects.contains_key(&target.name) {
-                let object = Object { due_ms: Some(due_ms), orphan: true, ..Object::default() };
+        for target in targets.filter(|target| !self.kinds.contains(&target.kind)) {
+            let Some(status) = shown.statuses.get(&target.name) else { continue };
+            if !watched.objects.contains_key(&target.name) {
+                let steady = Steady::known(status.clone());
+                let object = Object { steady, due_ms: Some(due_ms), ..Object::default() };
                 watched.objects.insert(target.name.clone(), object);
                 self.due.insert((due_ms, of.clone(), target.name.clone()));
             }

@@ -49,26 +49,16 @@ impl Schedule {
 
     fn news_of(&self, of: &ResourceRef, watched: &Watched) -> Option<Tell> {
         let version = watched.registration.version;
-        let probed = |object: &Object| {
-            object.orphan || object.steady.status().is_some() || object.silences > 0
-        };
+        let probed = |object: &Object| object.steady.status().is_some() || object.silences > 0;
         if !watched.objects.values().all(probed) {
             return None;
         }
         let shown = self.shown.get(of);
         let objects = watched.objects.iter();
-        let statuses: BTreeMap<String, String> = objects
-            .filter_map(|(name, object)| {
-                let status = match shown {
-                    _ if !object.orphan => object.steady.status(),
-                    Some(shown) if object.silences == 0 && shown.version == version => {
-                        shown.statuses.get(name)
-                    }
-                    _ => None,
-                };
-                Some((name.clone(), status?.clone()))
-            })
-            .collect();
+        let told =
+            objects.filter_map(|(name, object)| Some((name.clone(), object.steady.status()?)));
+        let statuses: BTreeMap<String, String> =
+            told.map(|(name, status)| (name, status.clone())).collect();
         let is_new = match shown {
             None => !statuses.is_empty(),
             Some(shown) if statuses.is_empty() => !shown.statuses.is_empty(),
