@@ -179,14 +179,14 @@ async fn tls(cloud: &Cloud) -> Result<()> {
 
     // Heat by TLS as well, as the catalogue names it, with an authority that is not Keystone's.
     let Some(heat) = tls::start(Some(cloud.keystone.for_services())).await? else { return Ok(()) };
-    cloud.keystone.offer("safe-heat", &format!("{}/%(tenant_id)s", heat.safe_url)).await?;
+    cloud.keystone.offer("safe-heat", &format!("{}/%(tenant_id)s", heat.safe_url())).await?;
     let login = || Keystone { services: BTreeSet::from(["safe-heat".to_owned()]), ..login() };
     let asked = "http://safe-heat.openstack";
-    let both = format!("{}{}", cloud.keystone.ca(), heat.ca);
-    let place = cloud.place_at(asked, &heat.url, login(), Some(&both)).await?;
+    let both = format!("{}{}", cloud.keystone.ca(), heat.ca());
+    let place = cloud.place_at(asked, heat.url(), login(), Some(&both)).await?;
     place.want("both", 1, "net").await?;
     place.up("both", 1, "net").await?;
-    let place = cloud.place_at(asked, &heat.url, login(), Some(cloud.keystone.ca())).await?;
+    let place = cloud.place_at(asked, heat.url(), login(), Some(cloud.keystone.ca())).await?;
     place.want("one", 1, "net").await?;
     place
         .failed("one", 1, &["cannot reach Heat at http://safe-heat.openstack", tls::CERTIFICATE])

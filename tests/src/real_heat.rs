@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use tokio::sync::OnceCell;
 
+use crate::etcd::Certificates;
 use crate::{paths, ports};
 
 /// What a Heat is told when it starts.
@@ -16,17 +17,21 @@ pub struct HeatOptions {
     pub stacks_max: u32,
     /// Where it asks what a token is worth, and the administrator's password there.
     pub keystone: Option<(String, String)>,
+    /// Whether it is to be had by TLS as well, with an authority of its own.
+    pub tls: bool,
 }
 
 impl Default for HeatOptions {
     fn default() -> Self {
-        Self { stacks_max: 512, keystone: None }
+        Self { stacks_max: 512, keystone: None, tls: false }
     }
 }
 
 /// A running Heat. It ends with us, however we end: its standard input does.
 pub struct RealHeat {
     url: String,
+    safe_url: String,
+    ca: String,
     /// What we started; nothing when it ran already.
     own: Option<Own>,
 }
@@ -42,6 +47,16 @@ impl RealHeat {
     /// `http://127.0.0.1:PORT/v1`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The same by TLS; empty where that was not asked for.
+    pub fn safe_url(&self) -> &str {
+        &self.safe_url
+    }
+
+    /// Who signed its certificate, in PEM; empty where it has none.
+    pub fn ca(&self) -> &str {
+        &self.ca
     }
 
     /// Lets the resources go on whose name contains `held-<word>`.
@@ -97,7 +112,9 @@ impl Drop for RealHeat {
 pub async fn any() -> Result<Option<&'static RealHeat>> {
     static RUNNING: OnceCell<Option<RealHeat>> = OnceCell::const_new();
     if let Ok(url) = std::env::var("STOKEHOLD_HEAT_URL") {
-        let running = async || Ok(Some(RealHeat { url, own: None }));
+        let running = async || {
+            Ok(Some(RealHeat { url, safe_url: String::new(), ca: String::new(), own: None }))
+        };
         return RUNNING.get_or_try_init(running).await.map(Option::as_ref);
     }
     shared().await
@@ -156,8 +173,17 @@ fn launch(
             .env("STOKEHOLD_KEYSTONE_USER", "admin")
             .env("STOKEHOLD_KEYSTONE_PASSWORD", password);
     }
-    let (url, process, _) = ready(&mut command, "Heat", scratch.path())?;
-    Ok(RealHeat { url, own: Some(Own { process, scratch, venv, options }) })
+    let mut ca = String::new();
+    if options.tls {
+        let tls = scratch.path().join("tls");
+        ca = std::fs::read_to_string(Certificates::make(&tls)?.ca)?;
+        command.arg("--cert").arg(tls.join("server.pem"));
+        command.arg("--key").arg(tls.join("server.key"));
+    }
+    let (url, process, before) = ready(&mut command, "Heat", scratch.path())?;
+    let safe_url = before.iter().find_map(|line| line.strip_prefix("safe ")).unwrap_or_default();
+    let safe_url = safe_url.to_owned();
+    Ok(RealHeat { url, safe_url, ca, own: Some(Own { process, scratch, venv, options }) })
 }
 
 /// Starts a program that says `ready <url>` when it is, and ends when its standard input does. Also what it said
