@@ -13,6 +13,10 @@ use super::gate::Gate;
 use super::history::{View, under};
 
 const END_MAX: Duration = Duration::from_secs(15);
+/// Shorter than what befalls a host, so that a host that is being started finds nobody to ask, too.
+const ETCD_TIMEOUT_MS: &str = "1000";
+/// Lines of a log that tell why a host ended.
+const WORDS_LINES: usize = 30;
 
 /// A host that may run, be halted, be cut off, or lie dead. It ends with the test.
 pub(super) struct Host {
@@ -28,7 +32,8 @@ impl Host {
     pub(super) async fn new(world: &World, logs: &Path, nth: usize) -> Result<Self> {
         let etcd = world.etcd().context("the world is not on etcd")?;
         let gate = Gate::open(&etcd.endpoints()).await?;
-        let direct = world.host_command()?;
+        let mut direct = world.host_command()?;
+        direct.args(["--etcd-timeout-ms", ETCD_TIMEOUT_MS]);
         Ok(Self { gate, direct, process: None, log: logs.join(format!("host-{nth}.log")) })
     }
 
@@ -59,6 +64,13 @@ impl Host {
             let _ = process.kill();
             let _ = process.wait();
         }
+    }
+
+    /// The end of what it has logged.
+    pub(super) fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_else(|error| error.to_string());
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(WORDS_LINES)..].join("\n")
     }
 
     /// A host never ends by itself; if it did, its log tells why.

@@ -153,9 +153,9 @@ impl<'a> Arena<'a> {
             self.cure(cure)?;
         }
         sleep_until(until).await;
-        for host in &mut self.hosts {
+        for (nth, host) in self.hosts.iter_mut().enumerate() {
             if let Some(status) = host.ended()? {
-                bail!("a host ended by itself: {status}");
+                bail!("host {nth} ended by itself: {status}; its log:\n{}", host.last_words());
             }
         }
         Ok(())

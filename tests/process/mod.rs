@@ -11,8 +11,10 @@ use anyhow::{Context, Result, bail, ensure};
 use heat_simulator::{Fault, Pace, Schemas as ServedSchemas};
 use serde_json::{Value as Json, json};
 use stokehold::store::embedded::Role;
+use stokehold_tests::etcd::Cluster;
 use stokehold_tests::paths;
 use stokehold_tests::world::{Setup, World};
+use tokio::task::block_in_place;
 
 /// A host that ends with the test, whatever happens.
 struct Host {
@@ -182,6 +184,36 @@ async fn schemas_are_asked_for_again_while_the_answer_is_none() -> Result<()> {
     fs::rename(&whole, &file)?;
     stokehold_tests::example::put_templates(&world).await?;
     world.config("/v2.0/networks/n1", &network("n1"), 1, false).await?;
+    world.state("/v2.0/networks/n1", 1).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_waits_for_the_etcd_that_is_not_there_yet() -> Result<()> {
+    let Some(etcd) = Cluster::start(1)? else { return Ok(()) };
+    let world = World::on_etcd(setup()?, etcd).await?;
+    let etcd = world.etcd().context("the world has no etcd")?;
+    stokehold_tests::example::put_templates(&world).await?;
+    world.config("/v2.0/networks/n1", &network("n1"), 1, false).await?;
+    etcd.member(0).kill();
+    let begin = async || -> Result<(Host, String)> {
+        let mut host = Host::start(&world, &["--etcd-timeout-ms", "300"])?;
+        for _ in 0..1000 {
+            let told = host.log()?;
+            ensure!(host.process.try_wait()?.is_none(), "the host ended:\n{told}");
+            if told.contains("asking again in 2 s") {
+                return Ok((host, told));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        bail!("the host does not say that it waits:\n{}", host.log()?)
+    };
+    let (mut host, told) = begin().await?;
+    let address = etcd.address();
+    ensure!(told.contains(&format!("cannot use the store {address}: ")), "{told}");
+    ensure!(host.end_by("TERM").await?.success(), "{}", host.log()?);
+    let (_host, _) = begin().await?;
+    block_in_place(|| etcd.member(0).start())?;
     world.state("/v2.0/networks/n1", 1).await?;
     Ok(())
 }

@@ -8,33 +8,27 @@ use tracing::{error, info, warn};
 
 use super::{entries, grants, place};
 use crate::admin::{Meters, Server};
+use crate::domain::Schemas;
+use crate::flow::patience::until_answered;
 use crate::flow::schemas::{self, Source};
 use crate::flow::{House, Pace};
 use crate::kafka::Kafka;
 use crate::plugin::{self, Engine, EngineSettings, Loaded};
 use crate::rollout::Rules;
-use crate::settings::{MonitorOut, SchemaSource, Settings};
+use crate::settings::{MonitorOut, SchemaSource, Settings, StorePlace};
 use crate::store::embedded::Role;
+use crate::store::{Store, StoreError};
 
 /// Opens the store, gets the schemas, loads the plugins.
 pub(super) async fn build(settings: &Settings) -> Result<House> {
     // Whoever mistyped a name should not find a new store.
     in_place(settings)?;
-    let store = place::open(settings, Role::Host).await?;
-    let schemas = match source(settings) {
-        Some(source) => {
-            let (schemas, text) = schemas::get(&source).await.with_context(|| told_by(&source))?;
-            schemas::publish(store.as_ref(), &text).await?;
-            schemas
-        }
-        None => match schemas::published(store.as_ref()).await? {
-            Some(schemas) => schemas,
-            None => bail!(
-                "no schemas are known: name a file or the address of Gohan with --schemas, \
-                 STOKEHOLD_SCHEMAS or `schemas` in stokehold.toml"
-            ),
-        },
-    };
+    let store = until_answered(
+        |error| may_come(settings, error),
+        async || place::open(settings, Role::Host).await,
+    );
+    let store = store.await?;
+    let schemas = schemas(settings, store.as_ref()).await?;
     if schemas.iter().next().is_none() {
         warn!("there are no schemas, so no type is known and nothing will be done");
     }
@@ -47,6 +41,31 @@ pub(super) async fn build(settings: &Settings) -> Result<House> {
     let plugins = load(settings).await?;
     let (pace, outlet) = (pace(settings), outlet(settings));
     Ok(House { store, schemas, plugins, pace, outlet, meters, server })
+}
+
+/// The schemas of the source, left in the store; without a source those that an earlier host left there.
+async fn schemas(settings: &Settings, store: &dyn Store) -> Result<Arc<Schemas>> {
+    if let Some(source) = source(settings) {
+        let (schemas, text) = schemas::get(&source).await.with_context(|| told_by(&source))?;
+        let publish = async || schemas::publish(store, &text).await;
+        until_answered(|error| may_come(settings, error), publish).await?;
+        return Ok(schemas);
+    }
+    let published = async || schemas::published(store).await;
+    match until_answered(|error| may_come(settings, error), published).await? {
+        Some(schemas) => Ok(schemas),
+        None => bail!(
+            "no schemas are known: name a file or the address of Gohan with --schemas, \
+             STOKEHOLD_SCHEMAS or `schemas` in stokehold.toml"
+        ),
+    }
+}
+
+/// Whether the store may be there later: other machines come and go.
+fn may_come(settings: &Settings, error: &anyhow::Error) -> bool {
+    let is_away = |cause: &StoreError| matches!(cause, StoreError::Unavailable(_));
+    matches!(settings.store, StorePlace::Etcd(_))
+        && error.chain().filter_map(|cause| cause.downcast_ref()).any(is_away)
 }
 
 /// Checks what needs no store.

@@ -7,13 +7,12 @@ use anyhow::{Context, Result, bail};
 use http::{HeaderMap, HeaderValue};
 use tracing::{info, warn};
 
+use super::patience::until_answered;
 use crate::domain::Schemas;
 use crate::http_client::HttpClient;
 use crate::store::{Outcome, Store, Txn, Write};
 use crate::wire;
 
-/// The longest pause between two questions to the API server, in seconds.
-const PAUSE_SECONDS_MAX: u64 = 16;
 /// How long one question may take.
 const ANSWER_SECONDS_MAX: u64 = 30;
 /// How large the answer may be.
@@ -36,8 +35,8 @@ pub enum Source {
 /// Schemas, and what cannot be used of them.
 type Read = (Schemas, Vec<String>);
 
-/// Gets the schemas. A server that does not answer, or not with schemas, is asked again after 1, 2, 4, 8, 16, 16…
-/// seconds, without end; a file that cannot be read is an error at once.
+/// Gets the schemas. A server that does not answer, or not with schemas, is asked again without
+/// end; a file that cannot be read is an error at once.
 pub async fn get(source: &Source) -> Result<(Arc<Schemas>, Vec<u8>)> {
     let (text, (schemas, complaints)) = match source {
         Source::File(path) => {
@@ -84,21 +83,16 @@ pub async fn published(store: &dyn Store) -> Result<Option<Arc<Schemas>>> {
 
 async fn ask_until_answered(url: &str, token: &str) -> Result<(Vec<u8>, Read)> {
     let client = HttpClient::new()?;
-    let mut pause_seconds = 1;
-    loop {
-        let answer = ask(&client, url, token).await;
-        // What stands before a server, or one that is being started, may answer well with something else.
-        match answer.and_then(|text| wire::schemas::read(&text).map(|read| (text, read))) {
-            Ok(answer) => return Ok(answer),
-            Err(error) => {
-                warn!(
-                    "cannot get schemas from {url}: {error:#}; asking again in {pause_seconds} s"
-                );
-            }
-        }
-        tokio::time::sleep(Duration::from_secs(pause_seconds)).await;
-        pause_seconds = (pause_seconds * 2).min(PAUSE_SECONDS_MAX);
-    }
+    // What stands before a server, or one that is being started, may answer well with something else.
+    until_answered(
+        |_| true,
+        async || {
+            let answer = ask(&client, url, token).await;
+            let read = answer.and_then(|text| wire::schemas::read(&text).map(|read| (text, read)));
+            read.with_context(|| format!("cannot get schemas from {url}"))
+        },
+    )
+    .await
 }
 
 /// Asks the API server once.
