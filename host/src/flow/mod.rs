@@ -4,8 +4,8 @@
 //! `mirror` brings the store's changes in as facts; `planner` makes jobs of config changes; `runner` claims jobs
 //! and calls handlers; `collector` probes what is registered; `lease` keeps this host alive in the eyes of others,
 //! `presence` tells them what it is, `peers` shows the others and has one of them lead. `roster` knows the plugins in
-//! service, `swap` puts others there when their files change; `recordings` keeps calls to be made again. `patience` waits for what
-//! a host needs before it can begin.
+//! service, `swap` puts others there when their files change; `recordings` keeps calls to be made again. `patience`
+//! waits for what a host needs before it can begin.
 
 mod caught;
 mod clock;
