@@ -54,14 +54,14 @@ impl Folder {
         StoreError::Unusable { place: self.dir.display().to_string(), reason: reason.into() }
     }
 
-    /// Takes the host's place on this folder; it is free again when the file is closed.
-    pub(super) fn lock_host(&self) -> Result<File, StoreError> {
+    /// Takes the host's place on this folder.
+    pub(super) fn lock_host(&self) -> Result<HostPlace, StoreError> {
         let mut file = self.open_lock("host.lock")?;
         match file.try_lock() {
             Ok(()) => {
                 let noted = write_pid(&mut file);
                 noted.map_err(|error| self.unusable(format!("cannot write host.lock: {error}")))?;
-                Ok(file)
+                Ok(HostPlace(file))
             }
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
@@ -97,6 +97,17 @@ fn write_pid(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
     write!(file, "{}", std::process::id())
+}
+
+/// The host's place on a folder; free again when this is dropped, or the process ends.
+#[derive(Debug)]
+pub(super) struct HostPlace(File);
+
+impl Drop for HostPlace {
+    fn drop(&mut self) {
+        // Closing alone would leave it taken for as long as a child that was just forked has the file open, too.
+        let _ = self.0.unlock();
+    }
 }
 
 /// Whose turn it is to begin a transaction.

@@ -15,7 +15,6 @@ mod trim;
 mod watch;
 mod writer;
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -28,7 +27,7 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot};
 
 use self::checkpoint::Checkpoints;
-use self::folder::Folder;
+use self::folder::{Folder, HostPlace};
 use self::ledger::{Known, Ledger};
 use self::packing::PackedTxn;
 use self::reader::Readers;
@@ -89,8 +88,8 @@ pub struct Embedded {
     latest: tokio::sync::watch::Receiver<u64>,
     watchers: Arc<AtomicUsize>,
     writer: Option<JoinHandle<()>>,
-    /// Held as long as this is open; closed last.
-    _host: Option<File>,
+    /// Held as long as this is open; given back last.
+    _host: Option<HostPlace>,
 }
 
 impl Embedded {
