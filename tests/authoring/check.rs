@@ -64,7 +64,7 @@ fn grants_are_read_beside_the_file_unless_another_folder_is_named() -> Result<()
         bench.path().join("build/guest_http.wasm"),
     )?;
     let check = |more: &[&str]| {
-        let check = ["plugin", "check", "build/guest_http.wasm", "--call-ms-max", "1000"];
+        let check = ["plugin", "check", "build/guest_http.wasm", "--call-ms-max", "30000"];
         bench.stokehold(&[&check[..], more].concat())
     };
     let needs = ["needs  grants    imports wasi:http, which has to be granted"];
@@ -91,7 +91,7 @@ fn a_trial_is_called_once_there_are_settings_for_it() -> Result<()> {
     };
     let bench = Bench::new()?;
     let check = ["plugin", "check", "plain.wasm"];
-    let held = [&check[..], &["--call-ms-max", "1000"]].concat();
+    let held = [&check[..], &["--call-ms-max", "30000"]].concat();
     // A result is its case, and of an error the text.
     let refuses = r#"(data (i32.const 700) "\01\00\00\00\d0\02\00\00\07\00\00\00")
         (data (i32.const 720) "no Heat")"#;
@@ -117,7 +117,7 @@ fn a_limit_that_no_setting_can_give_is_a_remark() -> Result<()> {
         (data (i32.const 832) "bandwidth") (data (i32.const 848) "memory-bytes")"#;
     let bench = Bench::new()?;
     bench.file("plain.wasm", Wat { parts, ..Wat::default() }.worker())?;
-    let check = ["plugin", "check", "plain.wasm", "--call-ms-max", "1000"];
+    let check = ["plugin", "check", "plain.wasm", "--call-ms-max", "30000"];
     let words = [
         "plain.wasm: can be used\n",
         "note   limits    asks for 5 bandwidth, a limit that this host does not know",

@@ -12,7 +12,7 @@ use stokehold_tests::world::World;
 use super::gate::Gate;
 use super::history::{View, under};
 
-const END_MAX: Duration = Duration::from_secs(15);
+const END_MAX: Duration = Duration::from_mins(1);
 /// Shorter than what befalls a host, so that a host that is being started finds nobody to ask, too.
 const ETCD_TIMEOUT_MS: &str = "1000";
 /// Lines of a log that tell why a host ended.

@@ -38,14 +38,14 @@ use stokehold_tests::random::Random;
 const ROUNDS: usize = 50;
 const MEMBERS: usize = 3;
 /// How long three hosts may take to be there.
-const ASSEMBLE_MAX: Duration = Duration::from_secs(30);
+const ASSEMBLE_MAX: Duration = Duration::from_mins(3);
 /// How often a run is made anew: etcd 3.5.0 to 3.5.2 may lose acknowledged writes when a member is
 /// killed (etcd's post-mortem "v3.5 data inconsistency"), and the members differ ever after.
 const RUNS_MAX: usize = 3;
 /// How long the members may take to hold the same once nobody writes.
-const AGREE_MAX: Duration = Duration::from_secs(5);
+const AGREE_MAX: Duration = Duration::from_secs(30);
 /// How long all work may take once everything is well again.
-const SETTLE_MAX: Duration = Duration::from_mins(1);
+const SETTLE_MAX: Duration = Duration::from_mins(3);
 
 /// These tests measure time and start many processes: one at a time.
 static TURN: Mutex<()> = Mutex::const_new(());
@@ -113,7 +113,7 @@ async fn befallen(world: &World, logs: &Path, seed: u64, rounds: usize) -> Resul
         struck.and(arena.heal().await)
     };
     let load = async {
-        let patience = Duration::from_secs(4 * rounds as u64) + SETTLE_MAX;
+        let patience = Duration::from_secs(15 * rounds as u64) + SETTLE_MAX;
         // What stays is told by what is broken.
         Ok(tokio::time::timeout(patience, load.run(stopped)).await)
     };
@@ -137,6 +137,7 @@ async fn befallen(world: &World, logs: &Path, seed: u64, rounds: usize) -> Resul
 fn setup() -> Result<Setup> {
     let schemas = std::fs::read(paths::root().join("examples/network/schemas.json"))?;
     let mut setup = Setup::new(schemas)?;
+    setup.pace.lease_ms = 2000;
     // What befalls the hosts must not fail a job.
     setup.pace.attempts_max = 1000;
     setup.heat.latency = Duration::from_millis(30);

@@ -13,7 +13,7 @@ use super::recorder::Recorder;
 use super::rules;
 
 const KINDS: [&str; 3] = ["network", "subnet", "port"];
-const READ: Duration = Duration::from_secs(10);
+const READ: Duration = Duration::from_mins(1);
 
 /// Waits until nothing is left to do.
 pub(super) async fn settled(recorder: &Recorder, within: Duration) -> Result<()> {

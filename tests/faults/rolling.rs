@@ -16,15 +16,18 @@ use stokehold_tests::random::Random;
 
 /// How long work goes on before the first restart and after each.
 const BETWEEN: Duration = Duration::from_secs(2);
-/// Running calls may take two seconds to end; giving back what has not ended is quick.
-const END_MAX: Duration = Duration::from_secs(4);
+/// Running calls may take two seconds to end; giving back what has not ended is quick, on a machine that has time.
+const END_MAX: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hosts_restarted_one_after_another_fail_no_job_and_cost_no_try() -> Result<()> {
     let _turn = TURN.lock().await;
     let seed = Random::seed();
     println!("seed {seed}");
-    let Some(world) = super::world(setup()?).await? else { return Ok(()) };
+    let mut setup = setup()?;
+    // A host that stands still for a moment keeps its jobs.
+    setup.pace.lease_ms = 20_000;
+    let Some(world) = super::world(setup).await? else { return Ok(()) };
     let logs = tempfile::tempdir()?;
     let ended = roll(&world, logs.path(), seed).await;
     if ended.is_err() {

@@ -22,7 +22,7 @@ const MEMBERS: usize = 3;
 /// How long a strike looks for what it is to hit.
 const AIM: Duration = Duration::from_millis(1500);
 const ASK: Duration = Duration::from_secs(2);
-const READ: Duration = Duration::from_secs(20);
+const READ: Duration = Duration::from_mins(1);
 
 /// What can befall it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

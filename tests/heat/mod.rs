@@ -28,6 +28,8 @@ use stokehold::plugin::{
 use stokehold_tests::{paths, real_heat};
 
 const TENANT: &str = "0123456789abcdef0123456789abcdef";
+/// Tries that a job has, as it would with a host.
+const TRIES_MAX: usize = 5;
 const TEMPLATE: &str = "heat_template_version: 2013-05-23
 parameters:
   name: {type: string}
@@ -63,6 +65,8 @@ struct Bench {
 struct Came {
     outcome: Result<Verdict, Fault>,
     report: Report,
+    /// It took more than one try: what an earlier one has made was found.
+    is_repeated: bool,
 }
 
 impl Came {
@@ -84,7 +88,9 @@ impl Came {
 
     fn completed(&self, status: &str) -> Result<()> {
         ensure!(self.outcome == Ok(Verdict::Completed), "not completed: {:?}", self.outcome);
-        ensure!(self.status() == status, "{} is not {status}", self.status());
+        let found = self.is_repeated && status == "CREATE_COMPLETE";
+        let is_so = self.status() == status || (found && self.status() == "UPDATE_COMPLETE");
+        ensure!(is_so, "{} is not {status}", self.status());
         Ok(())
     }
 }
@@ -202,6 +208,7 @@ impl Bench {
         let job = Arc::new(Posted { job: job(action, &id, &params), attempts: 0 });
         let mut checkpoint = None;
         let mut report = Report::default();
+        let mut tries = 1;
         for _ in 0..600 {
             let answer = self
                 .worker
@@ -209,7 +216,7 @@ impl Bench {
                     job: Arc::clone(&job),
                     template_id: "suite".into(),
                     template_text: template.to_owned(),
-                    checkpoint: checkpoint.take(),
+                    checkpoint: checkpoint.clone(),
                     lookup: Arc::new(Nothing),
                 })
                 .await;
@@ -220,11 +227,17 @@ impl Bench {
                     tokio::time::sleep(Duration::from_millis(after_ms)).await;
                     checkpoint = Some(next);
                 }
-                outcome => return Came { outcome, report },
+                // Heat may be busy with what other tests ask of it.
+                Ok(Verdict::Failed(Failure::Retry(_))) | Err(Fault::Deadline { .. })
+                    if tries < TRIES_MAX =>
+                {
+                    tries += 1;
+                }
+                outcome => return Came { outcome, report, is_repeated: tries > 1 },
             }
         }
         let outcome = Err(Fault::Host("it is pending for ever".into()));
-        Came { outcome, report }
+        Came { outcome, report, is_repeated: true }
     }
 }
 

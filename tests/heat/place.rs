@@ -8,6 +8,9 @@ use heat_simulator::Client;
 use serde_json::{Value as Json, json};
 use stokehold_tests::world::{Setup, World};
 
+/// How long Heat may take for anything here.
+const PATIENCE: Duration = Duration::from_secs(150);
+
 /// A network that is called as the resource is.
 pub(super) const TEMPLATE: &str = "heat_template_version: 2013-05-23
 parameters:
@@ -42,7 +45,7 @@ pub(super) fn setup(heat_url: &str) -> Result<Setup> {
     let mut setup = Setup::new(serde_json::to_vec(&schemas)?)?;
     setup.heat_config.insert("poll_ms".into(), "50".into());
     setup.heat_config.insert("heat_url".into(), heat_url.to_owned());
-    setup.patience = Duration::from_secs(150);
+    setup.patience = PATIENCE;
     Ok(setup)
 }
 
@@ -60,7 +63,7 @@ impl Place {
     }
 
     pub(super) fn of_tenant(world: World, heat_url: &str, tenant: &str) -> Self {
-        let heat = Client::new(&format!("{heat_url}/{tenant}"));
+        let heat = Client::new(&format!("{heat_url}/{tenant}")).bound(PATIENCE);
         Self { world, heat, tenant: tenant.to_owned() }
     }
 

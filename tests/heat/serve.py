@@ -162,13 +162,15 @@ def main():
     scratch = args.dir.resolve()
     scratch.mkdir(parents=True, exist_ok=True)
     os.environ['STOKEHOLD_HEAT_SCRATCH'] = str(scratch)
+    # Before anything that takes its time: the port may be gone by then.
+    server = listen(None, args.port)
     conf = write(args, scratch)
     manage = [os.path.join(sys.prefix, 'bin', 'heat-manage'), '--config-file', str(conf), 'db_sync']
     subprocess.run(manage, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     application = start(conf)
     if args.keystone_url is None:
         application = believing(application)
-    server = listen(application, args.port)
+    server.set_app(application)
     if args.cert:
         safe = listen_safely(application, args.cert, args.key)
         threading.Thread(target=safe.serve_forever, daemon=True).start()

@@ -18,7 +18,7 @@ pub(super) const FLOOD: &str = "water over the deck";
 pub(super) const LOG_LINES_MAX: u64 = 20;
 
 /// The deadline of a call, as a fault tells it.
-const LATE: End = End::Fails("deadline of 2000 ms");
+const LATE: End = End::Fails("deadline of 6000 ms");
 const TRAPS: End = End::Fails("wasm `unreachable`");
 const DENIED: End = End::Fails("HttpRequestDenied");
 const ASTRAY: End = End::Fails("DestinationIpProhibited");

@@ -39,7 +39,7 @@ use stokehold::store::embedded::Role;
 use stokehold_tests::world::{Setup, World};
 use stokehold_tests::{guests, paths};
 
-const CALL_MS_MAX: u64 = 500;
+const CALL_MS_MAX: u64 = 5_000;
 const MEMORY_BYTES_MAX: u64 = 16 << 20;
 
 struct Host(Child);

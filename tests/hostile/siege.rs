@@ -80,7 +80,7 @@ async fn after_every_hostile_act_the_next_job_runs_and_the_memory_is_where_it_wa
 
 fn start(world: &World, log: &Path) -> Result<Host> {
     let mut command = world.host_command()?;
-    command.args(["--call-ms-max", "2000", "--memory-bytes-max", "67108864"]);
+    command.args(["--call-ms-max", "6000", "--memory-bytes-max", "67108864"]);
     command.args(["--log-lines-max", &LOG_LINES_MAX.to_string(), "--stdout-bytes-max", "1000"]);
     // More acts than a plugin has places; and no pause for faults, so that there are as many as can be.
     command.args(["--calls-max", "4", "--breaker-faults-max", "0"]);
@@ -115,7 +115,7 @@ async fn besiege(world: &World, all: &[Act], round: u64) -> Result<()> {
 async fn refuse(world: &World, handlers: &Path, round: u64) -> Result<()> {
     for (attempt, reason) in [
         ("unreachable", "does not stand its trial: handler trapped"),
-        ("(loop (br 0))", "does not end its trial within 2000 ms"),
+        ("(loop (br 0))", "does not end its trial within 6000 ms"),
     ] {
         // Each round's are other bytes: the same again would not be tried.
         acts::put_tried(handlers, &format!("(drop (i64.const {round})) {attempt}"))?;

@@ -77,7 +77,7 @@ async fn a_job_that_no_host_can_do_says_so_and_runs_when_one_comes() -> Result<(
     // It is posted while somebody has the handler, and waits for Heat when that host has gone.
     world.start_host().await?;
     put_network(&world, 1).await?;
-    world.heat.wait_in_progress(STACK, Duration::from_secs(20)).await?;
+    world.heat.wait_in_progress(STACK, Duration::from_mins(2)).await?;
     world.stop_host().await?;
     world.setup_mut().handlers = without_heat(folder.path())?;
     world.start_host().await?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -126,13 +126,14 @@ async fn hosts_that_come_and_go_share_the_targets_and_write_no_status_twice() ->
 
 /// That no two hosts probe the same. Two writes would not show it: the second one finds nothing to add.
 async fn each_is_probed_once_in_an_interval(world: &World) -> Result<()> {
-    const INTERVALS: u32 = 3;
+    let begun = Instant::now();
     let before = probes(world)?;
-    tokio::time::sleep(INTERVAL * INTERVALS).await;
+    tokio::time::sleep(INTERVAL * 3).await;
     let made = probes(world)? - before;
     // Each has its place within an interval: one more of them may have begun.
-    let wanted = PORTS..=PORTS * (INTERVALS as usize + 1);
-    ensure!(wanted.contains(&made), "{made} probes of {PORTS} targets in {INTERVALS} intervals");
+    let intervals = begun.elapsed().as_millis().div_ceil(INTERVAL.as_millis()) + 1;
+    let most = PORTS * usize::try_from(intervals)?;
+    ensure!(made > 0 && made <= most, "{made} probes of {PORTS} targets in {intervals} intervals");
     Ok(())
 }
 

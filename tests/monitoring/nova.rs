@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use stokehold::domain::{Failure, ResourceRef};
 use stokehold::plugin::{
@@ -125,24 +125,33 @@ async fn asked(prober: &Prober, id: &str) -> Result<Result<String, Failure>> {
     prober.probe(subject).await.map_err(|fault| anyhow::anyhow!("{fault:?}"))
 }
 
-async fn is(prober: &Prober, id: &str, status: &str) -> Result<()> {
+/// The same until it is as wanted: on a machine that has other things to do Nova may take longer than the prober waits.
+async fn asked_until(
+    prober: &Prober,
+    id: &str,
+    is_so: impl Fn(&Result<String, Failure>) -> bool,
+) -> Result<Result<String, Failure>> {
     let mut told = asked(prober, id).await?;
     for _ in 0..2 {
-        // On a machine that has other things to do Nova may take longer than the prober waits.
-        if matches!(told, Err(Failure::Retry(_))) {
+        if matches!(told, Err(Failure::Retry(_))) && !is_so(&told) {
             told = asked(prober, id).await?;
         }
     }
+    Ok(told)
+}
+
+async fn is(prober: &Prober, id: &str, status: &str) -> Result<()> {
+    let told = asked_until(prober, id, Result::is_ok).await?;
     ensure!(told == Ok(status.to_owned()), "{id} is {told:?} and not {status}");
     Ok(())
 }
 
 /// It says nothing about the server, and why, in these words; another try may help.
 async fn is_silent(prober: &Prober, id: &str, words: &str) -> Result<()> {
-    match asked(prober, id).await? {
-        Err(Failure::Retry(why)) if why.contains(words) => Ok(()),
-        told => bail!("{told:?} and not {words:?}"),
-    }
+    let is_so = |told: &_| matches!(told, Err(Failure::Retry(why)) if why.contains(words));
+    let told = asked_until(prober, id, is_so).await?;
+    ensure!(is_so(&told), "{told:?} and not {words:?}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

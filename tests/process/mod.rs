@@ -40,7 +40,7 @@ impl Host {
         let pid = self.process.id().to_string();
         let sent = Command::new("kill").args(["-s", signal, &pid]).status()?;
         ensure!(sent.success(), "cannot send SIG{signal}");
-        for _ in 0..1000 {
+        for _ in 0..6000 {
             if let Some(status) = self.process.try_wait()? {
                 return Ok(status);
             }
@@ -196,9 +196,9 @@ async fn a_host_waits_for_the_etcd_that_is_not_there_yet() -> Result<()> {
     stokehold_tests::example::put_templates(&world).await?;
     world.config("/v2.0/networks/n1", &network("n1"), 1, false).await?;
     etcd.member(0).kill();
-    let begin = async || -> Result<(Host, String)> {
-        let mut host = Host::start(&world, &["--etcd-timeout-ms", "300"])?;
-        for _ in 0..1000 {
+    let begin = async |timeout_ms: &str| -> Result<(Host, String)> {
+        let mut host = Host::start(&world, &["--etcd-timeout-ms", timeout_ms])?;
+        for _ in 0..6000 {
             let told = host.log()?;
             ensure!(host.process.try_wait()?.is_none(), "the host ended:\n{told}");
             if told.contains("asking again in 2 s") {
@@ -208,11 +208,11 @@ async fn a_host_waits_for_the_etcd_that_is_not_there_yet() -> Result<()> {
         }
         bail!("the host does not say that it waits:\n{}", host.log()?)
     };
-    let (mut host, told) = begin().await?;
+    let (mut host, told) = begin("300").await?;
     let address = etcd.address();
     ensure!(told.contains(&format!("cannot use the store {address}: ")), "{told}");
     ensure!(host.end_by("TERM").await?.success(), "{}", host.log()?);
-    let (_host, _) = begin().await?;
+    let (_host, _) = begin("3000").await?;
     block_in_place(|| etcd.member(0).start())?;
     world.state("/v2.0/networks/n1", 1).await?;
     Ok(())

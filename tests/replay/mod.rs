@@ -20,7 +20,7 @@ use self::compare::{Family, Tally, without_suffix};
 use self::recording::{Line, Recording};
 
 /// How long the host may take to ask something of Heat.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 const STATES: Family = Family { what: "states", prefix: "/state/", meaning: compare::state };
 const STACKS: Family =

@@ -77,7 +77,7 @@ async fn a_guest_that_keeps_the_host_busy_is_ended_at_its_deadline_and_lets_othe
     let house = House::new()
         .file("busy.wasm", busy.worker())
         .file("plain.wasm", Wat::default().worker())
-        .bounds(|bounds| bounds.call_ms_max = 500);
+        .bounds(|bounds| bounds.call_ms_max = 5_000);
     let loaded = house.load().await;
     let (busy, plain) = (&loaded.workers[&"busy".into()], &loaded.workers[&"plain".into()]);
     let begin = Instant::now();
@@ -86,8 +86,8 @@ async fn a_guest_that_keeps_the_host_busy_is_ended_at_its_deadline_and_lets_othe
         done(act(plain, "", 0).await);
         begin.elapsed()
     });
-    assert_eq!(fault(busy), Fault::Deadline { call_ms_max: 500 });
-    assert!(other < Duration::from_millis(500), "{other:?}");
+    assert_eq!(fault(busy), Fault::Deadline { call_ms_max: 5_000 });
+    assert!(other < Duration::from_secs(5), "{other:?}");
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn names_with_slashes_and_dots_are_data_and_lead_nowhere() {
 
 #[tokio::test]
 async fn calls_of_one_plugin_beyond_its_places_wait_and_take_none_from_others() {
-    let places = async |calls_max: u64| {
+    let places = async |calls_max: u64, patience: Duration| {
         let house = House::new()
             .guest("guest_acts")
             .file("plain.wasm", Wat::default().worker())
@@ -185,13 +185,13 @@ async fn calls_of_one_plugin_beyond_its_places_wait_and_take_none_from_others() 
         let long = tokio::spawn(async move { act(&long, "sleep", 20_000).await });
         // It has its place as soon as it was polled.
         tokio::task::yield_now().await;
-        let second = tokio::time::timeout(Duration::from_millis(500), act(&acts, "sleep", 1)).await;
+        let second = tokio::time::timeout(patience, act(&acts, "sleep", 1)).await;
         done(act(&loaded.workers[&"plain".into()], "", 0).await);
         long.abort();
         assert!(long.await.unwrap_err().is_cancelled());
         done(act(&acts, "sleep", 1).await);
         second.is_ok()
     };
-    assert!(!places(1).await, "the second call did not wait");
-    assert!(places(2).await, "the second call waited");
+    assert!(!places(1, Duration::from_millis(500)).await, "the second call did not wait");
+    assert!(places(2, Duration::from_secs(15)).await, "the second call waited");
 }

@@ -24,7 +24,7 @@ mod work;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use serde_json::json;
 use stokehold::domain::{
@@ -36,7 +36,7 @@ use stokehold::plugin::{
     Worker, load,
 };
 use stokehold_tests::guests;
-use tracing::subscriber::DefaultGuard;
+use tracing::dispatcher::{DefaultGuard, Dispatch};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// A directory of plugins, an engine, and the settings they are loaded with.
@@ -182,14 +182,21 @@ struct Logs(Arc<Mutex<Vec<u8>>>);
 
 impl Logs {
     fn record() -> (Self, DefaultGuard) {
+        // With one dispatcher alone, a thread that has none could have a line taken for one that nobody wants.
+        static OTHER: LazyLock<Dispatch> = LazyLock::new(|| Logs::default().dispatch());
+        LazyLock::force(&OTHER);
         let logs = Self::default();
+        let guard = tracing::dispatcher::set_default(&logs.dispatch());
+        (logs, guard)
+    }
+
+    fn dispatch(&self) -> Dispatch {
         let subscriber = tracing_subscriber::fmt()
-            .with_writer(logs.clone())
+            .with_writer(self.clone())
             .with_ansi(false)
             .with_max_level(tracing::Level::TRACE)
             .finish();
-        let guard = tracing::subscriber::set_default(subscriber);
-        (logs, guard)
+        Dispatch::new(subscriber)
     }
 
     fn lines(&self) -> Vec<String> {

@@ -144,16 +144,16 @@ async fn the_metadata_address_itself_is_tried_by_whom_it_was_granted_to() {
 async fn a_body_that_drips_for_ever_ends_with_its_call_and_holds_up_no_other() {
     let server = Server::start().await;
     let house = granted(House::new(), &[&server.authority]);
-    let worker = house.bounds(|bounds| bounds.call_ms_max = 500).worker().await;
+    let worker = house.bounds(|bounds| bounds.call_ms_max = 5_000).worker().await;
     let url = |path: &str| json!({"url": format!("http://{}{path}", server.authority)});
     let begin = Instant::now();
     let (drips, other) = tokio::join!(fetch(&worker, url("/drip")), async {
         let answer = fetch(&worker, url("/")).await;
         (answer, begin.elapsed())
     });
-    assert_eq!(fault(drips), Fault::Deadline { call_ms_max: 500 });
+    assert_eq!(fault(drips), Fault::Deadline { call_ms_max: 5_000 });
     done(other.0);
-    assert!(other.1 < Duration::from_millis(500), "{:?}", other.1);
+    assert!(other.1 < Duration::from_secs(5), "{:?}", other.1);
 }
 
 #[tokio::test]

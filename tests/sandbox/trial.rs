@@ -20,13 +20,13 @@ async fn a_trial_that_traps_or_does_not_end_is_a_reason_not_to_take_over() {
     let table = [
         ("", None),
         ("unreachable", Some("does not stand its trial: handler trapped: wasm trap: wasm `unrea")),
-        ("(loop (br 0))", Some("does not end its trial within 400 ms (call_ms_max)")),
+        ("(loop (br 0))", Some("does not end its trial within 4000 ms (call_ms_max)")),
         (eat, Some("does not stand its trial: handler exceeded its memory of 67108864 bytes")),
     ];
     for (attempt, expected) in table {
         let house = House::new()
             .file("plain.wasm", tried("plain", attempt))
-            .bounds(|bounds| bounds.call_ms_max = 400);
+            .bounds(|bounds| bounds.call_ms_max = 4_000);
         let loader = Loader::new(&house.engine, house.dir.path(), &house.settings);
         let why = loader.load_and_try(&house.dir.path().join("plain.wasm")).await.err();
         match expected {

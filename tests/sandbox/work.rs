@@ -234,7 +234,7 @@ async fn a_prober_looks_at_a_subject_in_the_same_sandbox() {
         .file("loud.wasm", prober("loud", "(i32.store8 (i32.const 545) (i32.const 10))"))
         .file("long.wasm", prober("long", "(i32.store (i32.const 308) (i32.const 65))"))
         .file("endless.wasm", prober("endless", "(loop (br 0))"))
-        .bounds(|bounds| bounds.call_ms_max = 200);
+        .bounds(|bounds| bounds.call_ms_max = 2_000);
     let loaded = house.load().await;
     assert_eq!(loaded.faults, []);
     let subject = Subject {
@@ -260,7 +260,7 @@ async fn a_prober_looks_at_a_subject_in_the_same_sandbox() {
                 assert_eq!(answer, Err(Fault::Breach("its status has 65 bytes".to_owned())));
             }
             "unsure" => assert_eq!(answer, Ok(Err(Failure::Retry("UP".to_owned())))),
-            "endless" => assert_eq!(answer, Err(Fault::Deadline { call_ms_max: 200 })),
+            "endless" => assert_eq!(answer, Err(Fault::Deadline { call_ms_max: 2_000 })),
             other => panic!("{other}"),
         }
     }

@@ -4,8 +4,10 @@ mod script;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use heat_simulator::Pace;
 use serde_json::{Map, Value as Json, json};
 use stokehold_tests::example::put_templates;
 use stokehold_tests::paths;
@@ -46,6 +48,7 @@ async fn play(folder: &Path) -> Result<()> {
     let schemas = std::fs::read(paths::root().join("examples/network/schemas.json"))?;
     let mut setup = Setup::new(schemas)?;
     setup.pace.attempts_max = script.attempts_max.unwrap_or(setup.pace.attempts_max);
+    setup.heat.pace = Pace::even(Duration::from_millis(script.heat_ms));
     let mut world = World::start(setup).await?;
     put_templates(&world).await?;
     for (place, step) in script.steps.iter().enumerate() {

@@ -15,8 +15,15 @@ pub(super) struct Script {
     _about: String,
     /// Failed tries after which a job fails, if not the usual.
     pub(super) attempts_max: Option<u32>,
+    /// How long Heat works on a stack: longer where a later step has to find it at work.
+    #[serde(default = "heat_ms")]
+    pub(super) heat_ms: u64,
     /// What happens.
     pub(super) steps: Vec<Step>,
+}
+
+fn heat_ms() -> u64 {
+    200
 }
 
 /// One step.

@@ -1,6 +1,7 @@
 //! A broker that speaks Kafka's protocol (Tansu), in memory, on loopback.
 
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,11 +10,13 @@ use rskafka::client::partition::{OffsetAt, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder};
 use serde_json::Value as Json;
 
-use crate::process::{Process, free_port, program};
+use crate::ports;
+use crate::process::{Process, program};
 
 /// Names the program.
 pub const VARIABLE: &str = "STOKEHOLD_KAFKA";
-const READY_WITHIN: Duration = Duration::from_secs(20);
+const READY_WITHIN: Duration = Duration::from_mins(1);
+const STARTS_MAX: usize = 5;
 
 /// A running broker; what it holds ends with it.
 pub struct Broker {
@@ -28,7 +31,21 @@ impl Broker {
     /// It does not start; with `CI=true` also when there is none.
     pub fn start(port: Option<u16>) -> Result<Option<Self>> {
         let Some(program) = program(VARIABLE, "kafka")? else { return Ok(None) };
-        let port = port.map_or_else(free_port, Ok)?;
+        let mut tried = 1;
+        loop {
+            let at = match port {
+                Some(port) => port,
+                None => ports::free::<1>()?[0],
+            };
+            match Self::launch(&program, at) {
+                Ok(broker) => return Ok(Some(broker)),
+                Err(error) if tried == STARTS_MAX => return Err(error),
+                Err(_) => tried += 1,
+            }
+        }
+    }
+
+    fn launch(program: &Path, port: u16) -> Result<Self> {
         let url = format!("tcp://127.0.0.1:{port}");
         let mut command = Command::new(program);
         command.args(["broker", "--storage-engine", "memory://tansu/"]);
@@ -42,7 +59,7 @@ impl Broker {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        Ok(Some(broker))
+        Ok(broker)
     }
 
     /// `127.0.0.1:PORT`.

@@ -1,7 +1,6 @@
-//! What real services for the tests have in common: a program that the chores get, a free port, a
-//! process that ends with its test.
+//! What real services for the tests have in common: a program that the chores get, and a process
+//! that ends with its test.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 
@@ -52,13 +51,4 @@ pub fn program(variable: &str, chore: &str) -> Result<Option<PathBuf>> {
     }
     println!("not run: no {chore}; `cargo xtask {chore}` gets one");
     Ok(None)
-}
-
-/// A port that is free now, for UDP and TCP; that somebody else takes it meanwhile shows as a service
-/// that does not start.
-///
-/// # Errors
-/// There is none.
-pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

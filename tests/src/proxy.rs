@@ -117,7 +117,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
-        async move { shared.answer(request).await }
+        // In a task of its own: what a client has asked for goes on when it has gone away.
+        async move { tokio::spawn(async move { shared.answer(request).await }).await? }
     });
     // A client that goes away is nothing to a proxy.
     let http = hyper::server::conn::http1::Builder::new();

@@ -106,7 +106,7 @@ impl RealKeystone {
             region: Some("RegionOne".to_owned()),
             interface: "public".to_owned(),
             services: BTreeSet::from([service.to_owned()]),
-            timeout_ms: 10_000,
+            timeout_ms: 60_000,
             renew_before_ms: 60_000,
             tokens_max: 10,
         }

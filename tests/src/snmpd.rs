@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::process::{Process, free_port, program};
+use crate::ports;
+use crate::process::{Process, program};
 
 /// Names the program.
 pub const VARIABLE: &str = "STOKEHOLD_SNMPD";
@@ -36,7 +37,11 @@ impl Agent {
         let Some(program) = program(VARIABLE, "snmpd")? else { return Ok(None) };
         let mut tried = 1;
         loop {
-            let address = SocketAddr::from((at, port.map_or_else(free_port, Ok)?));
+            let free = match port {
+                Some(port) => port,
+                None => ports::free::<1>()?[0],
+            };
+            let address = SocketAddr::from((at, free));
             let folder = tempfile::tempdir()?;
             let config = folder.path().join("snmpd.conf");
             let text =

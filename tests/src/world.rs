@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use heat_simulator::Simulator;
@@ -28,6 +29,9 @@ mod waiting;
 pub use self::setup::Setup;
 
 use self::setup::PATIENCE;
+
+/// How long one try to tell a Kafka may take.
+const DELIVERY: Duration = Duration::from_secs(3);
 
 /// A running world.
 pub struct World {
@@ -143,7 +147,7 @@ impl World {
         };
         let outlet = self.setup.kafka.iter();
         let outlet = outlet
-            .map(|broker| Kafka::new(vec![broker.clone()], PATIENCE / 10, "monitor_".to_owned()))
+            .map(|broker| Kafka::new(vec![broker.clone()], DELIVERY, "monitor_".to_owned()))
             .next();
         let house = House {
             store,

@@ -119,7 +119,7 @@ async fn a_busy_host_lets_others_write() {
     for n in 0..20 {
         write(&*guest, [put("/guest", n.to_string())]).await;
     }
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_mins(2), "{:?}", begun.elapsed());
     busy.shutdown().await;
 }
 

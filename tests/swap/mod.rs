@@ -294,10 +294,10 @@ async fn a_version_that_traps_in_its_dry_call_or_does_not_end_it_does_not_take_o
 {
     let folder = Folder::new()?;
     folder.put("plain", &plain("one", &Does::Completes))?;
-    let mut world = world(&folder, |setup| setup.bounds.call_ms_max = 1000).await?;
+    let mut world = world(&folder, |setup| setup.bounds.call_ms_max = 10_000).await?;
     for (nth, (attempt, reason)) in [
         ("unreachable", "does not stand its trial: handler trapped: wasm trap: wasm `unreachable`"),
-        ("(loop (br 0))", "does not end its trial within 1000 ms (call_ms_max)"),
+        ("(loop (br 0))", "does not end its trial within 10000 ms (call_ms_max)"),
     ]
     .into_iter()
     .enumerate()

@@ -14,7 +14,7 @@ use crate::ports;
 
 /// etcd says so once clients may come, in all versions.
 const READY: &str = "serving client traffic";
-const READY_WITHIN: Duration = Duration::from_secs(30);
+const READY_WITHIN: Duration = Duration::from_mins(2);
 
 /// A member of an etcd.
 pub struct Member {

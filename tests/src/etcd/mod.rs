@@ -23,6 +23,7 @@ pub const VARIABLE: &str = "STOKEHOLD_ETCD";
 const STARTS_MAX: u32 = 5;
 /// Between two looks at what the members hold.
 const PAUSE: Duration = Duration::from_millis(200);
+const ELECTED_WITHIN: Duration = Duration::from_mins(1);
 
 /// What to start.
 #[derive(Clone, Copy, Debug)]
@@ -168,17 +169,21 @@ impl Cluster {
         self.client_of(&self.endpoints()).await
     }
 
-    /// Which member leads.
+    /// Which member leads; an election is waited for.
     ///
     /// # Errors
     /// None does.
     pub async fn leader(&self) -> Result<usize> {
-        for (nth, member) in self.members.iter().enumerate() {
-            let mut client = self.client_of(&[member.endpoint()]).await?;
-            let Ok(status) = client.status().await else { continue };
-            if status.header().is_some_and(|header| header.member_id() == status.leader()) {
-                return Ok(nth);
+        let begun = Instant::now();
+        while begun.elapsed() < ELECTED_WITHIN {
+            for (nth, member) in self.members.iter().enumerate() {
+                let mut client = self.client_of(&[member.endpoint()]).await?;
+                let Ok(status) = client.status().await else { continue };
+                if status.header().is_some_and(|header| header.member_id() == status.leader()) {
+                    return Ok(nth);
+                }
             }
+            tokio::time::sleep(PAUSE).await;
         }
         bail!("nobody leads")
     }

@@ -131,13 +131,13 @@ pub async fn giving_up_waiting_loses_nothing(place: &impl Place) {
     let mut watch = store.watch(&["/k"], begin).await.unwrap();
     let writer = store.clone();
     let task = tokio::spawn(async move {
-        for n in 0..300 {
+        for n in 0..100 {
             write(&*writer, [put("/k", n.to_string())]).await;
         }
     });
     let mut seen = Vec::new();
     let all = async {
-        while seen.len() < 300 {
+        while seen.len() < 100 {
             // Too short to wait for a commit: most of these give up at some point on the way.
             let waited = tokio::time::timeout(Duration::from_micros(300), watch.next());
             if let Ok(batch) = waited.await {
@@ -146,7 +146,7 @@ pub async fn giving_up_waiting_loses_nothing(place: &impl Place) {
         }
     };
     in_time(all).await;
-    assert_eq!(seen, (begin + 1..=begin + 300).collect::<Vec<_>>());
+    assert_eq!(seen, (begin + 1..=begin + 100).collect::<Vec<_>>());
     task.await.unwrap();
 }
 

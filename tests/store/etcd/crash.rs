@@ -94,7 +94,9 @@ async fn commit(store: &dyn Store, round: usize, task: usize, n: u64) -> u64 {
         match store.commit(Txn { compares: compares.clone(), writes: writes.clone() }).await {
             Ok(Outcome::Committed(revision)) => return revision,
             Ok(Outcome::Conflict(_)) => {
-                return store.get(&part(0)).await.unwrap().unwrap().modified;
+                if let Ok(found) = store.get(&part(0)).await {
+                    return found.unwrap().modified;
+                }
             }
             Err(StoreError::Unavailable(_)) => {}
             Err(error) => panic!("{error:?}"),

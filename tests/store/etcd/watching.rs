@@ -14,6 +14,7 @@ async fn a_watch_moves_on_with_every_commit() {
     let store = open(options(&cluster)).await;
     let begin = revision(&*store).await;
     let mut watch = store.watch(&["/a/"], begin).await.unwrap();
+    let mut waited = Duration::ZERO;
     for n in 0..20 {
         let now = write(&*store, [put(format!("/b/{n}"), "")]).await;
         let since = Instant::now();
@@ -23,8 +24,10 @@ async fn a_watch_moves_on_with_every_commit() {
             assert!(batch.events.is_empty());
             reached = batch.revision;
         }
-        assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+        waited += since.elapsed();
     }
+    // It is not its sign of life, every five seconds, that moves it on.
+    assert!(waited < Duration::from_secs(50), "{waited:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

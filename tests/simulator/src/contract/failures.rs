@@ -128,7 +128,7 @@ async fn rolled_back(script: &mut Script) -> Result<()> {
 }
 
 async fn deleted_while_made(script: &mut Script) -> Result<()> {
-    let network = script.post("network_4", NETWORK, named("slow-2", &json!(true))).await?;
+    let network = script.post("network_4", NETWORK, named("slow-20", &json!(true))).await?;
     let reply = script.send("PUT", &network.path, &named("fine", &json!(true))).await?;
     script.law(
         "a create is not disturbed by an update",

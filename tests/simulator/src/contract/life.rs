@@ -33,6 +33,9 @@ outputs:
   fq_name: {value: {get_attr: [port, fq_name]}}
 ";
 
+/// How often a request that came too late is made again.
+const LATE_MAX: usize = 5;
+
 const UUID: &str = "a778c668-6ccb-4d46-9ec3-956693262d63";
 
 pub(super) async fn run(script: &mut Script) -> Result<()> {
@@ -220,7 +223,16 @@ async fn changed(script: &mut Script, port: &Stack) -> Result<()> {
     let reply = script.send("PUT", &port.path, &body).await?;
     let got = json!([reply.status, reply.body["code"]]);
     script.law("an update is accepted", got, json!([202, "202 Accepted"]));
-    let reply = script.send("PUT", &port.path, &body).await?;
+    let mut reply = script.send("PUT", &port.path, &body).await?;
+    for _ in 0..LATE_MAX {
+        // On a busy machine the first one may have ended before the second one came.
+        if reply.status != 202 {
+            break;
+        }
+        script.settled(port, "UPDATE").await?;
+        script.send("PUT", &port.path, &body).await?;
+        reply = script.send("PUT", &port.path, &body).await?;
+    }
     script.law(
         "an update waits for no other",
         refusal(&reply),
@@ -255,7 +267,18 @@ async fn changed(script: &mut Script, port: &Stack) -> Result<()> {
 async fn deleted(script: &mut Script, port: &Stack) -> Result<()> {
     let reply = script.client.send("DELETE", &port.path, None).await?;
     script.law("a deletion is accepted", json!([reply.status, reply.body]), json!([204, null]));
-    let reply = script.client.send("DELETE", &port.path, None).await?;
+    let mut reply = script.client.send("DELETE", &port.path, None).await?;
+    for _ in 0..LATE_MAX {
+        if reply.status != 404 {
+            break;
+        }
+        script.gone(port).await?;
+        let more = json!({"parameters": {"uuid": UUID}});
+        let (another, _) = script.make("port_again", PORT, more).await?;
+        script.client.send("DELETE", &another.path, None).await?;
+        reply = script.client.send("DELETE", &another.path, None).await?;
+        script.gone(&another).await?;
+    }
     script.law("a deletion can be asked for again while it runs", reply.status, 204);
     let shown = script.gone(port).await?;
     let done = json!(["DELETE_COMPLETE", "Stack DELETE completed successfully"]);

@@ -1,13 +1,16 @@
 //! One contract, two servers.
 
-use heat_simulator::{Options, Simulator, contract};
+use heat_simulator::{Options, Pace, Simulator, contract};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 #[tokio::test]
 async fn the_simulator_keeps_the_contract() {
-    let heat = Simulator::start(Options::default()).unwrap();
+    // Long enough that a second request comes while the first is worked on.
+    let lasting = Pace { of: vec![("port_".into(), Duration::from_secs(2))], ..Pace::default() };
+    let heat = Simulator::start(Options { pace: lasting, ..Options::default() }).unwrap();
     let report = contract::run(&heat.url()).await.unwrap();
     assert!(report.checks.len() > 150, "only {} checks ran", report.checks.len());
     assert!(report.broken().is_empty(), "{report}");

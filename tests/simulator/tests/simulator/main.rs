@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 use std::time::Duration;
 
 /// More than anything here takes; who waits longer has found a defect.
-const BOUND: Duration = Duration::from_secs(5);
+const BOUND: Duration = Duration::from_mins(1);
 
 /// A network whose name is the parameter.
 const NETWORK: &str = "

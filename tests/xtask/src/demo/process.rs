@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_program_ends_with_its_owner_and_an_ended_one_is_noticed() {
         let log = std::env::temp_dir().join(format!("stokehold-xtask-{}.log", std::process::id()));
-        let patience = Duration::from_secs(10);
+        let patience = Duration::from_mins(1);
         let mut command = Command::new("sh");
         command.args(["-c", "echo $$; exec sleep 600"]);
         let (mut running, lines) = Running::start("sleeper", &mut command, &log).unwrap();
