@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use heat_simulator::{Fault, Pace, Schemas as ServedSchemas};
+use http::HeaderMap;
 use serde_json::{Value as Json, json};
+use stokehold::http_client::HttpClient;
 use stokehold::store::embedded::Role;
 use stokehold_tests::etcd::Cluster;
-use stokehold_tests::paths;
 use stokehold_tests::world::{Setup, World};
+use stokehold_tests::{paths, ports};
 use tokio::task::block_in_place;
 
 /// A host that ends with the test, whatever happens.
@@ -188,6 +190,12 @@ async fn schemas_are_asked_for_again_while_the_answer_is_none() -> Result<()> {
     Ok(())
 }
 
+async fn status(url: &str) -> Result<u16> {
+    let within = Duration::from_mins(1);
+    let (status, _) = HttpClient::new()?.get(url, &HeaderMap::new(), within, 1 << 20).await?;
+    Ok(status.as_u16())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_waits_for_the_etcd_that_is_not_there_yet() -> Result<()> {
     let Some(etcd) = Cluster::start(1)? else { return Ok(()) };
@@ -196,8 +204,11 @@ async fn a_host_waits_for_the_etcd_that_is_not_there_yet() -> Result<()> {
     stokehold_tests::example::put_templates(&world).await?;
     world.config("/v2.0/networks/n1", &network("n1"), 1, false).await?;
     etcd.member(0).kill();
+    let [port] = ports::free()?;
+    let watched = format!("127.0.0.1:{port}");
     let begin = async |timeout_ms: &str| -> Result<(Host, String)> {
-        let mut host = Host::start(&world, &["--etcd-timeout-ms", timeout_ms])?;
+        let more = ["--etcd-timeout-ms", timeout_ms, "--metrics", &watched];
+        let mut host = Host::start(&world, &more)?;
         for _ in 0..6000 {
             let told = host.log()?;
             ensure!(host.process.try_wait()?.is_none(), "the host ended:\n{told}");
@@ -213,8 +224,11 @@ async fn a_host_waits_for_the_etcd_that_is_not_there_yet() -> Result<()> {
     ensure!(told.contains(&format!("cannot use the store {address}: ")), "{told}");
     ensure!(host.end_by("TERM").await?.success(), "{}", host.log()?);
     let (_host, _) = begin("3000").await?;
+    ensure!(status(&format!("http://{watched}/healthz")).await? == 200, "it is alive");
+    ensure!(status(&format!("http://{watched}/readyz")).await? == 503, "and not ready");
     block_in_place(|| etcd.member(0).start())?;
     world.state("/v2.0/networks/n1", 1).await?;
+    ensure!(status(&format!("http://{watched}/readyz")).await? == 200, "it is ready now");
     Ok(())
 }
 

@@ -155,7 +155,6 @@ impl World {
             plugins,
             pace: self.setup.pace,
             meters: self.meters.clone(),
-            server: None,
             outlet: outlet.map(Arc::new),
         };
         let (stop, stopped) = oneshot::channel();

@@ -1,7 +1,6 @@
 //! Answers `/metrics`, `/healthz` and `/readyz` over plain HTTP.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -57,11 +56,10 @@ impl Server {
     }
 }
 
-/// Serves until `stopped`.
-pub async fn serve(server: Server, stopped: impl Future<Output = ()>) {
+/// Serves for as long as it is polled.
+pub async fn serve(server: Server) {
     let Server { listener, meters } = server;
     let mut connections = JoinSet::new();
-    tokio::pin!(stopped);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -75,7 +73,6 @@ pub async fn serve(server: Server, stopped: impl Future<Output = ()>) {
                 }
             },
             Some(_) = connections.join_next() => {}
-            () = &mut stopped => return,
         }
     }
 }

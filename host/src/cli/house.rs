@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use tracing::{error, info, warn};
 
 use super::{entries, grants, place};
-use crate::admin::{Meters, Server};
+use crate::admin::Meters;
 use crate::domain::Schemas;
 use crate::flow::patience::until_answered;
 use crate::flow::schemas::{self, Source};
@@ -20,7 +20,7 @@ use crate::store::embedded::Role;
 use crate::store::{Store, StoreError};
 
 /// Opens the store, gets the schemas, loads the plugins.
-pub(super) async fn build(settings: &Settings) -> Result<House> {
+pub(super) async fn build(settings: &Settings, meters: Meters) -> Result<House> {
     // Whoever mistyped a name should not find a new store.
     in_place(settings)?;
     let store = until_answered(
@@ -32,15 +32,9 @@ pub(super) async fn build(settings: &Settings) -> Result<House> {
     if schemas.iter().next().is_none() {
         warn!("there are no schemas, so no type is known and nothing will be done");
     }
-    // An address that is taken is told before the plugins are compiled.
-    let meters = Meters::new();
-    let server = match &settings.metrics {
-        Some(address) => Some(Server::bind(address, meters.clone()).await?),
-        None => None,
-    };
     let plugins = load(settings).await?;
     let (pace, outlet) = (pace(settings), outlet(settings));
-    Ok(House { store, schemas, plugins, pace, outlet, meters, server })
+    Ok(House { store, schemas, plugins, pace, outlet, meters })
 }
 
 /// The schemas of the source, left in the store; without a source those that an earlier host left there.
@@ -173,7 +167,7 @@ mod tests {
             let values = values.map(|(name, value)| (name.to_owned(), value)).collect();
             let flags = Flags { values, ..Flags::default() };
             let settings = Settings::from_sources(&flags, &BTreeMap::default(), None).unwrap();
-            let said = format!("{:#}", build(&settings).await.err().unwrap());
+            let said = format!("{:#}", build(&settings, Meters::new()).await.err().unwrap());
             assert!(!store.exists(), "{said}");
             said
         };

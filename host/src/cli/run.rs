@@ -5,8 +5,10 @@ use std::process;
 use anyhow::{Context, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use super::{Answer, flags, house, load, logging};
+use crate::admin::{self, Meters, Server};
 use crate::flow;
 
 #[derive(clap::Args)]
@@ -23,9 +25,15 @@ pub(super) async fn run(args: Args) -> Result<Answer> {
     }
     let shutdown = shutdown()?;
     tokio::pin!(shutdown);
+    let meters = Meters::new();
+    // Whoever watches over it sees it alive, and not ready, while it waits for what it needs.
+    let mut serving = JoinSet::new();
+    if let Some(address) = &settings.metrics {
+        serving.spawn(admin::serve(Server::bind(address, meters.clone()).await?));
+    }
     let house = tokio::select! {
-        house = house::build(&settings) => house?,
-        // The API server may be asked for schemas for a long time.
+        house = house::build(&settings, meters) => house?,
+        // Store and API server may be asked for a long time.
         () = &mut shutdown => return Ok(Answer::Yes),
     };
     flow::run(house, shutdown).await?;

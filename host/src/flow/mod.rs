@@ -32,7 +32,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tracing::info;
 
-use crate::admin::{self, Meters, Server};
+use crate::admin::Meters;
 use crate::domain::{Handlers, HostId};
 use crate::kafka::Kafka;
 use crate::plugin::Loaded;
@@ -88,14 +88,12 @@ pub struct House {
     pub outlet: Option<Arc<Kafka>>,
     /// What is counted.
     pub meters: Meters,
-    /// Serves what is counted, where it is to be served.
-    pub server: Option<Server>,
 }
 
 /// Runs the host until `shutdown` resolves or a loop ends with an error. Running calls get `shutdown_ms_max` to
 /// end; what does not is given back to the store.
 pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
-    let House { store, schemas, plugins, pace, outlet, meters, server } = house;
+    let House { store, schemas, plugins, pace, outlet, meters } = house;
     let host = HostId::new(uuid::Uuid::new_v4().to_string());
     order(&plugins)?;
     let (stop, stopped) = watch::channel(false);
@@ -107,9 +105,6 @@ pub async fn run(house: House, shutdown: impl Future<Output = ()> + Send) -> Res
     let mut loops: JoinSet<Result<()>> = JoinSet::new();
     if let Some(watched) = watched {
         loops.spawn(swap::run(watched, Arc::clone(&roster), pace.look_ms, stopped.clone()));
-    }
-    if let Some(server) = server {
-        loops.spawn(watch_over(server, stopped.clone()));
     }
     let hands = (scribe, roster, lease, outlet);
     begin(&mut loops, &host, hands, pace, &stopped);
@@ -167,16 +162,6 @@ fn begin(
     let others = collector::Others { peers, lease };
     let pace = (probing, pace.probes_max);
     loops.spawn(collector::run(scribe, host.clone(), roster, others, pace, stopped.clone()));
-}
-
-/// Serves what is counted until stopped.
-async fn watch_over(server: Server, mut stopped: watch::Receiver<bool>) -> Result<()> {
-    admin::serve(server, async {
-        // Whoever stops it by dropping the sender does so, too.
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-    })
-    .await;
-    Ok(())
 }
 
 /// How a loop ended; a panic is an error like others.
