@@ -17,8 +17,7 @@ pub(crate) const TARGET: &str = "wasm32-wasip2";
 /// The target cannot be had, or a guest cannot be built.
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     ensure_target()?;
-    let guests: Vec<_> = workspace.members.iter().filter(|member| is_guest(member)).collect();
-    ensure!(!guests.is_empty(), "there are no guests in the workspace");
+    let guests = all(workspace)?;
     for (nth, guest) in guests.iter().enumerate() {
         eprintln!("guest {} of {}: {}", nth + 1, guests.len(), guest.name);
         build_one(workspace, guest)?;
@@ -27,6 +26,26 @@ pub(crate) fn build(workspace: &Workspace) -> Result<()> {
         println!("{}", workspace.target.join(folder).display());
     }
     Ok(())
+}
+
+/// What `cargo clippy` is told to look at guests as they are built: natively most of their code is not there.
+///
+/// # Errors
+/// The target cannot be had.
+pub(crate) fn lints(workspace: &Workspace) -> Result<Vec<&str>> {
+    ensure_target()?;
+    let mut words = vec!["clippy", "--quiet", "--target", TARGET, "--profile", "guest", "--lib"];
+    for guest in all(workspace)? {
+        words.extend(["--package", &guest.name]);
+    }
+    words.extend(["--", "-D", "warnings"]);
+    Ok(words)
+}
+
+fn all(workspace: &Workspace) -> Result<Vec<&Member>> {
+    let guests: Vec<_> = workspace.members.iter().filter(|member| is_guest(member)).collect();
+    ensure!(!guests.is_empty(), "there are no guests in the workspace");
+    Ok(guests)
 }
 
 /// Plugins, examples and test guests; the SDK is a part of them, not one of them.

@@ -52,7 +52,11 @@ pub(crate) fn test(breadth: Breadth) -> Result<ExitCode> {
     step("format", &mut || silent(cargo().args(["fmt", "--all", "--check"])));
     step("lints", &mut || {
         let strict = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
-        silent(cargo().args(strict))
+        silent(cargo().args(strict))?;
+        match breadth {
+            Breadth::All => silent(cargo().args(guests::lints(&workspace)?)),
+            Breadth::Fast => Ok(String::new()),
+        }
     });
     match breadth {
         Breadth::All => {

@@ -3,6 +3,12 @@
 #[cfg(target_family = "wasm")]
 mod guest {
     #![allow(unsafe_code, missing_docs, clippy::pedantic, reason = "made by a macro")]
+    #![allow(
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used,
+        reason = "a guest of the tests may trap"
+    )]
 
     wit_bindgen::generate!({
         path: "../../../wit/worker@0.1.0",
