@@ -176,8 +176,17 @@ async fn jobs_of_a_removed_handler_wait_until_it_is_back() -> Result<()> {
             Ok(steps.into_values().find(says))
         })
         .await?;
+    // This one is planned when the handler is there again, before the host has said that it has it.
+    put(&world, "b").await?;
     folder.put("plain", &plain("two", &Does::Completes))?;
     ensure!(marker(&world, "a").await? == "two", "it went on");
+    ensure!(marker(&world, "b").await? == "two", "the other one, too");
+    world.idle().await?;
+    let history = world.history().await?;
+    let claims = history.iter().filter(|event| event.value.is_some());
+    let claims = claims.filter_map(|event| event.key.strip_prefix("/jobs/working/"));
+    let claims: Vec<_> = claims.filter(|id| id.contains(":b:")).collect();
+    ensure!(claims.len() == 1, "it was claimed more than once: {claims:?}");
     world.stop_host().await
 }
 

@@ -227,20 +227,23 @@ impl Runner {
         let Turns { claims, repairs, sweeps, mut wake_ms } =
             self.queue.turns(now_ms, &slots, |id| busy.contains_key(id));
         wake_ms = wake_ms.into_iter().chain(well_ms).min();
+        self.release_strays();
+        if let Some(lease) = self.held {
+            for id in claims {
+                self.start(id, lease);
+            }
+        }
         if self.leads {
             if self.sweep(&sweeps, now_ms) {
                 wake_ms = Some(wake_ms.map_or(self.sweep_ms, |wake| wake.min(self.sweep_ms)));
             }
             let under_way =
                 self.busy.values().filter(|(handler, _)| handler.as_str().is_empty()).count();
-            for (id, wrong) in repairs.into_iter().take(REPAIRS_MAX.saturating_sub(under_way)) {
+            // One that was just claimed may wait for a handler that this host has not told of yet.
+            let repairs = repairs.into_iter().filter(|(id, _)| !self.busy.contains_key(id));
+            let repairs: Vec<_> = repairs.take(REPAIRS_MAX.saturating_sub(under_way)).collect();
+            for (id, wrong) in repairs {
                 self.repair(id, wrong, now_ms);
-            }
-        }
-        self.release_strays();
-        if let Some(lease) = self.held {
-            for id in claims {
-                self.start(id, lease);
             }
         }
         self.roster.meters().jobs(self.queue.ready(), self.calls.len());
@@ -248,6 +251,9 @@ impl Runner {
     }
 
     fn start(&mut self, id: JobId, lease: LeaseId) {
+        if self.busy.contains_key(&id) {
+            return;
+        }
         let Some(open) = self.queue.get(&id) else { return };
         let Some(posted) = open.posted.clone() else { return };
         let Some(claim) = settle::claim(&self.queue, &id, &self.host) else { return };
