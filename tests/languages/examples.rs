@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::json;
-use stokehold_tests::{dns_life, paths};
+use stokehold_tests::{dns_life, paths, ports};
 
 use super::{TURN, shell, toolchain};
 
@@ -48,6 +48,37 @@ async fn an_exception_that_nobody_catches_is_shown_with_its_text_and_its_place()
         );
         let said = shell(&line, room.path(), &programs);
         assert!(said.contains(text) && said.contains(place), "{handler} said\n{said}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_or_not_granted_is_no_fault() -> Result<()> {
+    let programs = [paths::program("stokehold")?.parent().unwrap().to_path_buf()];
+    let room = tempfile::tempdir()?;
+    // The request has a body, which nobody takes.
+    let job = json!({
+        "action": "create", "resource_type": "port", "resource_id": "p1", "version": 1,
+        "params": {"name": "h1", "values": ["10.0.0.1"]},
+    });
+    std::fs::write(room.path().join("job.json"), job.to_string())?;
+    let [port, other] = ports::free()?;
+    for handler in ["python_dns_worker", "javascript_dns_worker"] {
+        let Some(component) = toolchain(&format!("{handler}.wasm")) else { continue };
+        let _turn = TURN.lock().await;
+        for granted in [port, other] {
+            let line = format!(
+                "stokehold plugin run {} --job job.json --config {handler}.dns_url=http://127.0.0.1:{port} \
+                 --grant-http {handler}=127.0.0.1:{granted} || true",
+                component.display()
+            );
+            for _ in 0..10 {
+                let said = shell(&line, room.path(), &programs);
+                let is_so = said.contains("to be tried again: cannot ask the DNS server at ")
+                    || (granted == other && said.contains("failed for good: "));
+                assert!(is_so, "{handler} said\n{said}");
+            }
+        }
     }
     Ok(())
 }

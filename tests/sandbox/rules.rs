@@ -141,6 +141,21 @@ async fn the_metadata_address_itself_is_tried_by_whom_it_was_granted_to() {
 }
 
 #[tokio::test]
+async fn who_writes_a_long_body_is_told_why_nobody_takes_it() {
+    let [granted_port, other] = stokehold_tests::ports::free().unwrap();
+    let site = |port: u16| format!("127.0.0.1:{port}");
+    let worker = granted(House::new(), &[&site(granted_port)]).worker().await;
+    for (port, expected) in [(granted_port, "ConnectionRefused"), (other, "HttpRequestDenied")] {
+        for _ in 0..10 {
+            let url = format!("http://{}/", site(port));
+            let input = json!({"url": url, "method": "PUT", "body": "x".repeat(300_000)});
+            let why = refused(fetch(&worker, input).await);
+            assert!(why.contains(expected), "{why}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_drips_for_ever_ends_with_its_call_and_holds_up_no_other() {
     let server = Server::start().await;
     let house = granted(House::new(), &[&server.authority]);

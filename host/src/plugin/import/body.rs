@@ -6,9 +6,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::runtime::Handle;
 use tokio::time::Sleep;
-use wasmtime_wasi_http::Error;
+use wasmtime_wasi_http::{Error, WasiBody};
 
 use crate::http_client::SendError;
 
@@ -18,6 +20,51 @@ pub(super) fn too_much_sent() -> Error {
 
 pub(super) fn too_much_received() -> Error {
     Error::HttpResponseBodySize(None)
+}
+
+/// A request's body that is taken to its end, by whoever sends it or by nobody. A guest that is still writing when its
+/// request has failed would otherwise see its stream closed, and not why.
+pub(super) struct Drained(Option<WasiBody>);
+
+impl Drained {
+    pub(super) fn new(body: WasiBody) -> Self {
+        Self(Some(body))
+    }
+}
+
+impl Body for Drained {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let Some(body) = &mut self.0 else { return Poll::Ready(None) };
+        let frame = Pin::new(body).poll_frame(cx);
+        if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
+            self.0 = None;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl Drop for Drained {
+    fn drop(&mut self) {
+        let Some(mut body) = self.0.take().filter(|body| !body.is_end_stream()) else { return };
+        // It ends with the guest's call at the latest: nobody writes any more then.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { while let Some(Ok(_)) = body.frame().await {} });
+        }
+    }
 }
 
 /// A body of bounded length, with bounded pauses between its parts.

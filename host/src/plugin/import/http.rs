@@ -10,7 +10,9 @@ use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::body::{Bounded, Received, send_error, source, too_much_received, too_much_sent};
+use super::body::{
+    Bounded, Drained, Received, send_error, source, too_much_received, too_much_sent,
+};
 use super::refusals::{Refusal, Refusals};
 use super::script::{self, Watch};
 use crate::http_client::{self, Astray, Limits, Near, Reach, SendError};
@@ -122,6 +124,7 @@ impl WasiHttpHooks for Gate {
         options: Option<RequestOptions>,
         _done: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<Sending> {
+        let request = request.map(|body| Drained::new(body).boxed_unsync());
         if let Some(witness) = self.witness.clone().filter(|witness| witness.is_scripted()) {
             // What a script answers reaches nobody, so that nobody has to grant it.
             let plugin = Arc::clone(&self.plugin);
