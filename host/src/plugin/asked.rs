@@ -81,6 +81,7 @@ pub(super) fn compare(asked: &Asked, granted: &Grants, bounds: &Bounds) -> Vec<W
             kind => rows.push(Wish::new(kind, value, Standing::Unclear)),
         }
     }
+    rows.extend(unasked_places(asked, granted));
     rows.extend(unasked(asked, "config", granted.config.keys()));
     rows.extend(unasked(asked, "secret", granted.secrets.iter()));
     rows.extend(asked.limits.iter().take(ASKED_MAX).map(|limit| limit_row(limit, bounds)));
@@ -134,7 +135,14 @@ fn socket(kind: &str, value: &str, places: &[Place], granted: &Grants) -> Option
     let any = wanted.strip_prefix("*:").and_then(|port| port.parse::<u16>().ok());
     let (has, example) = match (any, Place::read(kind, wanted)) {
         (Some(port), _) => {
-            (places.iter().any(|own| own.has_port(port)), format!("10.0.0.0/8:{port}"))
+            let fitting = places.iter().filter(|own| own.has_port(port));
+            let fitting: Vec<&str> = fitting.map(Place::text).collect();
+            if !fitting.is_empty() {
+                // It is what was granted that it has, not all that it asks for.
+                let has = format!("{wanted} as {}", fitting.join(" and "));
+                return Some(Wish::new(kind, &has, Standing::Granted).of(setting));
+            }
+            (false, example(wanted))
         }
         (None, Ok(place)) => (places.iter().any(|own| own.covers(&place)), wanted.to_owned()),
         (None, Err(_)) => {
@@ -148,6 +156,14 @@ fn socket(kind: &str, value: &str, places: &[Place], granted: &Grants) -> Option
         Wish::lacking(kind, wanted, &format!("{kind} = [\"{example}\"]"))
     };
     Some(row.of(setting))
+}
+
+/// A grant that can be written: an address for any.
+fn example(wanted: &str) -> String {
+    match wanted.strip_prefix('*') {
+        Some(port) => format!("10.0.0.0/8{port}"),
+        None => wanted.to_owned(),
+    }
 }
 
 /// Settings are optional, so that an unset one is no news.
@@ -169,6 +185,29 @@ fn secret(name: &str, granted: &Grants) -> Wish {
         "secrets = {{ {name} = {{ file = \"/run/secrets/{name}\", inject = [\"host:port\"] }} }}"
     );
     Wish::lacking("secret", &name, &remedy)
+}
+
+/// What may be reached although nobody asked for it: whoever looks at grants has to see it.
+fn unasked_places(asked: &Asked, granted: &Grants) -> Vec<Wish> {
+    let wanted = |kind: &str| -> Vec<&str> {
+        let own = asked.grants.iter().take(ASKED_MAX).filter(|(own, _)| own == kind);
+        own.filter_map(|(_, value)| Some(named(value, granted)?.0)).collect()
+    };
+    let sites: Vec<_> = wanted("http").into_iter().filter_map(site).collect();
+    let others =
+        granted.http.iter().filter(|own| !sites.iter().any(|(host, port)| own.is(host, *port)));
+    let mut rows: Vec<Wish> =
+        others.map(|own| Wish::new("http", own.text(), Standing::Unasked)).collect();
+    for (kind, places) in [("udp", &granted.udp), ("tcp", &granted.tcp)] {
+        let wanted = wanted(kind);
+        let is_asked = |own: &Place, wanted: &str| match wanted.strip_prefix("*:") {
+            Some(port) => port.parse().is_ok_and(|port| own.has_port(port)),
+            None => Place::read(kind, wanted).is_ok_and(|place| own.covers(&place)),
+        };
+        let others = places.iter().filter(|own| !wanted.iter().any(|it| is_asked(own, it)));
+        rows.extend(others.map(|own| Wish::new(kind, own.text(), Standing::Unasked)));
+    }
+    rows
 }
 
 /// What is set and nobody reads is a slip.
@@ -231,7 +270,7 @@ fn tell_one(stem: &str, row: &Wish, plugin: &Plugin) {
     match (kind.as_str(), standing, line) {
         ("config", ..) | (_, Standing::Granted | Standing::Unset | Standing::Unasked, _) => {}
         ("http" | "udp" | "tcp", Standing::Refused, _) => {
-            let remedy = not_granted(kind, stem, asked);
+            let remedy = not_granted(kind, stem, &example(asked));
             tracing::warn!("{stem} asks for {kind} {asked}{origin}, {remedy}");
         }
         ("http" | "udp" | "tcp", Standing::Unclear, _) => {

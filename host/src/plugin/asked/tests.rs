@@ -33,7 +33,8 @@ fn given() -> PluginGrants {
         ..InjectedSecret::default()
     };
     PluginGrants {
-        http: texts(&["GET heat:1"]),
+        http: texts(&["GET heat:1", "https://more:2"]),
+        tcp: texts(&["10.0.0.1:5000"]),
         udp: texts(&["10.0.0.0/8:161"]),
         config: pairs(&[("url", "http://heat:2/hush"), ("slip", "hush"), ("bad", "two hush")])
             .into_iter()
@@ -81,7 +82,7 @@ fn asked_is_compared_with_granted_row_by_row() {
 http | other:1 | - | Refused | http = [\"other:1\"]
 http | heat:2 | url | Refused | http = [\"heat:2\"]
 http |  | bad | Unclear | -
-udp | *:161 | - | Granted | -
+udp | *:161 as 10.0.0.0/8:161 | - | Granted | -
 udp | 10.1.0.0/16:161 | - | Granted | -
 udp | switch1:162 | - | Refused | udp = [\"switch1:162\"]
 tcp | *:22 | - | Refused | tcp = [\"10.0.0.0/8:22\"]
@@ -92,6 +93,8 @@ config | region | - | Unset | config = { region = \"…\" }
 secret | token | - | Granted | -
 secret | key | - | Refused | secrets = { key = { file = \"/run/secrets/key\", inject = [\"host:port\"] } }
 files | / | - | Unclear | -
+http | https://more:2 | - | Unasked | -
+tcp | 10.0.0.1:5000 | - | Unasked | -
 config | slip | - | Unasked | -
 memory-bytes | 1 | - | Granted | -
 call-ms | 90000 | - | Refused | call_ms_max = 90000
@@ -112,6 +115,13 @@ fn what_cannot_be_read_counts_as_nothing_granted() {
     let asked = Asked { grants: pairs(&[("http", "heat:1")]), limits: Vec::new() };
     let rows = wishes(&asked, &granted, &Bounds::default());
     assert_eq!(rows.first().unwrap().standing, Standing::Refused);
+}
+
+#[test]
+fn the_line_that_would_grant_something_can_be_written() {
+    for asked in ["*:161", "10.0.0.0/8:161", "switch:161"] {
+        Place::read("udp", &example(asked)).unwrap();
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::http_client::{Near, plain};
 pub(crate) struct Place {
     whom: Whom,
     ports: RangeInclusive<u16>,
+    text: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,11 @@ impl Place {
                  or \"name:161\"; ports may be a range, as 161-162"
             )
         })
+    }
+
+    /// As it was written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Whether this very address is granted. What is near (this machine, the same wire) needs a network that is all
@@ -103,7 +109,7 @@ fn read(text: &str) -> Option<Place> {
         }
         Whom::Name(lower(bare))
     };
-    Some(Place { whom, ports })
+    Some(Place { whom, ports, text: text.to_owned() })
 }
 
 fn lower(name: &str) -> String {

@@ -31,6 +31,7 @@ pub(crate) struct Site {
     port: Option<u16>,
     /// The name may lead to this machine.
     local: bool,
+    text: String,
 }
 
 impl Site {
@@ -60,7 +61,12 @@ impl Site {
             Some(_) => return Err(bad()),
         };
         let (host, port) = split(authority).ok_or_else(bad)?;
-        Ok(Self { methods, scheme, host, port, local })
+        Ok(Self { methods, scheme, host, port, local, text: text.to_owned() })
+    }
+
+    /// As it was written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The same without methods and `local`, for who is handed a secret.

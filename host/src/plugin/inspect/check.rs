@@ -223,8 +223,10 @@ fn tell(checkup: &mut Checkup, stem: &str, wish: &Wish) {
         Standing::Granted => (Severity::Ok, format!("asks for {what}{origin}, and has it")),
         Standing::Refused => (Severity::Need, format!("asks for {what}{origin}: add {remedy}")),
         Standing::Unset => (Severity::Ok, format!("may be given {what}: {remedy}")),
+        // A host loads it all the same.
         Standing::Unasked => {
-            (Severity::Need, format!("is given {what}, but never asks for it: is the name right?"))
+            let text = format!("is given {what}, but never asks for it: is the name right?");
+            (Severity::Remark, text)
         }
         // No setting would help, and the host loads it all the same.
         Standing::Beyond { most } => (
