@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::domain::{Fact, Revision, Schemas};
 use crate::store::{Batch, Store, StoreError, Watch};
@@ -63,6 +63,13 @@ impl Mirror {
                 Ok(()) => return,
                 Err(StoreError::Compacted { wanted, oldest }) => {
                     info!(wanted, oldest, "mirror fell behind and lists again");
+                }
+                // What this host knows is of another history; nothing tells it what of that still holds.
+                Err(error @ StoreError::Rewound { .. }) => {
+                    error!(
+                        "{error}: this host ends, and knows the store anew when it is started again"
+                    );
+                    return;
                 }
                 Err(error) => {
                     let error = anyhow::Error::from(error);

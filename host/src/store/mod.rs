@@ -205,6 +205,14 @@ pub enum StoreError {
         /// The oldest revision from which a watch is possible.
         oldest: u64,
     },
+    /// The store has lost what it once showed: it was restored from a copy, or another one stands in its place.
+    #[error("the store is at revision {now} and had been at {seen}: it was restored or replaced")]
+    Rewound {
+        /// What was seen of it.
+        seen: u64,
+        /// Where it is now.
+        now: u64,
+    },
     /// The lease has ended: keys that hung on it are gone.
     #[error("lease {0:?} has ended")]
     LeaseLost(LeaseId),

@@ -165,6 +165,14 @@ impl Member {
         }
     }
 
+    /// Forgets all that it has kept, while it does not run.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn forget(&self) -> Result<()> {
+        Ok(std::fs::remove_dir_all(self.dir.join("data"))?)
+    }
+
     /// Halts it (`SIGSTOP`): its connections stay, and nobody answers.
     ///
     /// # Errors

@@ -54,6 +54,23 @@ async fn a_watch_outlives_restarts_of_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_etcd_that_has_lost_what_it_has_shown_is_told() {
+    let Some(cluster) = Cluster::start(1).unwrap() else { return };
+    let store = open(options(&cluster)).await;
+    let begin = revision(&*store).await;
+    let mut watch = store.watch(&["/k"], begin).await.unwrap();
+    for n in 0..3 {
+        let now = write(&*store, [put("/k", n.to_string())]).await;
+        shown(&mut *watch, now).await;
+    }
+    cluster.member(0).kill();
+    cluster.member(0).forget().unwrap();
+    cluster.member(0).start().unwrap();
+    let lost = in_time(watch.next()).await.unwrap_err();
+    assert!(matches!(lost, StoreError::Rewound { seen, now } if now < seen), "{lost:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_past_is_shown_in_answers_of_any_size() {
     let Some(cluster) = Cluster::start(1).unwrap() else { return };
     let store = open(options(&cluster)).await;

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use async_trait::async_trait;
-use etcd_client::{EventType, WatchOptions, WatchResponse, WatchStream};
+use etcd_client::{EventType, GetOptions, WatchOptions, WatchResponse, WatchStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::link::Link;
+use super::link::{Link, Repeat};
 use super::pace::Pauses;
 use super::range::ANY_SIZE;
 use super::trouble::{DENIED, Trouble};
@@ -91,10 +91,15 @@ impl Follower {
     async fn run(mut self) {
         let fresh = Pauses::new(PAUSE_MIN, PAUSE_MAX);
         let (mut pauses, mut barred, mut told) = (fresh, 0, false);
-        for at in self.link.first().. {
+        let first = self.link.first();
+        for at in first.. {
             let (before, since) = (self.shown, Instant::now());
             let end = match self.open(at).await {
-                Ok(stream) => self.follow(stream).await,
+                Ok(stream) if at == first => self.follow(stream).await,
+                Ok(stream) => match self.look_back().await {
+                    Ok(()) => self.follow(stream).await,
+                    Err(end) => end,
+                },
                 Err(end) => end,
             };
             // A stream that ends as soon as it was opened is worth as little as none.
@@ -140,6 +145,24 @@ impl Follower {
         match timeout(self.link.request_timeout, open).await {
             Ok(opened) => Ok(opened?),
             Err(_) => Err(End::Broken("etcd did not answer in time".to_owned())),
+        }
+    }
+
+    /// That etcd still has what it has shown: a watch would wait in silence for the revisions that are lost. A member
+    /// that is behind does not count, all are asked.
+    async fn look_back(&self) -> Result<(), End> {
+        let look = GetOptions::new().with_from_key().with_keys_only().with_limit(1);
+        let seen = self.link.ask(Repeat::Freely, self.link.request_timeout, |client| {
+            let look = look.clone();
+            async move { client.kv_client().get("\0", Some(look)).await }
+        });
+        let seen = Box::pin(seen).await?;
+        let now = seen.header().and_then(|header| u64::try_from(header.revision()).ok());
+        match now {
+            Some(now) if now < self.shown => {
+                Err(End::Over(StoreError::Rewound { seen: self.shown, now }))
+            }
+            _ => Ok(()),
         }
     }
 
