@@ -48,6 +48,9 @@ async fn an_exception_that_nobody_catches_is_shown_with_its_text_and_its_place()
         );
         let said = shell(&line, room.path(), &programs);
         assert!(said.contains(text) && said.contains(place), "{handler} said\n{said}");
+        // That is what a host logs, and what stands in the resource's state.
+        let fault = said.lines().next().unwrap_or_default();
+        assert!(fault.contains("; it said: ") && fault.contains(text), "{handler} said\n{said}");
     }
     Ok(())
 }

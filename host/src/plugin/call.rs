@@ -237,7 +237,7 @@ fn fault(error: &wasmtime::Error, guest: &Guest, bounds: &Bounds) -> Fault {
         return Fault::Memory { memory_bytes_max: bounds.memory_bytes_max };
     }
     if let Some(I32Exit(code)) = error.downcast_ref() {
-        return Fault::Trap(format!("it called exit({code})"));
+        return Fault::Trap(with_last_words(format!("it called exit({code})"), guest));
     }
     let cause = error.root_cause().to_string();
     if cause.contains("fuel allocated for hostcalls has been exhausted") {
@@ -249,11 +249,15 @@ fn fault(error: &wasmtime::Error, guest: &Guest, bounds: &Bounds) -> Fault {
     if !frames.is_empty() {
         text = format!("{text}, in {frames}");
     }
+    Fault::Trap(with_last_words(text, guest))
+}
+
+fn with_last_words(mut text: String, guest: &Guest) -> String {
     let said = guest.last_words();
     if !said.is_empty() {
         text = format!("{text}; it said: {said}");
     }
-    Fault::Trap(convert::cut(&text))
+    convert::cut(&text)
 }
 
 /// The innermost functions with a name, without the machinery of a panic.

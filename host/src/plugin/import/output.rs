@@ -17,8 +17,8 @@ use crate::plugin::witness::Witness;
 
 /// Bytes a guest may write at once.
 const WRITE_BYTES_MAX: usize = 64 << 10;
-/// Lines of standard error that explain a trap.
-const LAST_LINES: usize = 3;
+/// Lines of standard error that explain a trap: some languages say what happened before they say where, others after.
+const LAST_LINES: usize = 9;
 /// Bytes of each of them.
 const LAST_LINE_BYTES: u64 = 400;
 
@@ -35,6 +35,8 @@ struct Lines {
     bytes_left: u64,
     dropped: u64,
     line_bytes_max: u64,
+    /// The first line, when it is not among the last.
+    first: Option<String>,
     last: VecDeque<String>,
     witness: Option<Arc<Witness>>,
 }
@@ -49,6 +51,7 @@ impl Output {
                 bytes_left: bounds.stdout_bytes_max,
                 dropped: 0,
                 line_bytes_max: bounds.log_line_bytes_max,
+                first: None,
                 last: VecDeque::new(),
                 witness: None,
             }))
@@ -67,11 +70,12 @@ impl Output {
         }
     }
 
-    /// The end of standard error on one line; the runtime's own hints are left out.
+    /// Beginning and end of standard error on one line; the runtime's own hints are left out.
     pub(super) fn last_words(&self) -> String {
         let mut lines = lock(&self.err);
         lines.end_line();
-        lines.last.make_contiguous().join(" ")
+        let last = lines.last.make_contiguous().join(" ");
+        lines.first.as_ref().map_or(last.clone(), |first| format!("{first} … {last}"))
     }
 
     pub(super) fn finish(&self) {
@@ -110,9 +114,10 @@ impl Lines {
         let text = String::from_utf8_lossy(&open);
         if !text.starts_with("note: ") {
             if self.last.len() == LAST_LINES {
-                self.last.pop_front();
+                let oldest = self.last.pop_front();
+                self.first = self.first.take().or(oldest);
             }
-            self.last.push_back(line(&text, LAST_LINE_BYTES));
+            self.last.push_back(line(text.trim(), LAST_LINE_BYTES));
         }
         let cost = open.len() as u64 + 1;
         if self.dropped > 0 || cost > self.bytes_left {
