@@ -9,6 +9,7 @@ use clap::Subcommand;
 
 use super::plain::plain;
 use super::plugin::outcome::{self, Form};
+use super::plugin::recorded::Recorded;
 use super::plugin::rehearsal::{Bounds, Rehearsal};
 use super::{Answer, Misuse, entries, flags, grants, load, logging};
 use crate::domain::{Content, Entry, JobId, Posted, Recording, ResourceRef, Schemas};
@@ -124,7 +125,8 @@ async fn replay(args: ReplayArgs) -> Result<Answer> {
     }
     let (mut scenes, mut recorded, mut unused) = (Vec::new(), Vec::new(), Vec::new());
     for call in calls {
-        recorded.push(call.outcome.clone());
+        let sent = args.answers.is_none().then(|| call.answers.clone().unwrap_or_default());
+        recorded.push(Recorded { outcome: call.outcome.clone(), sent });
         rehearsal.play(call.answers.clone().unwrap_or_default());
         scenes.extend(rehearsal.handle(call, &Bounds { calls_max: 1, pause_ms_max: 0 }).await?);
         unused.extend(rehearsal.unused());

@@ -14,6 +14,7 @@ mod componentize;
 mod inspect;
 mod new;
 pub(super) mod outcome;
+pub(in crate::cli) mod recorded;
 pub(super) mod rehearsal;
 mod run;
 

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use anyhow::Result;
 use serde_json::{Value as Json, json};
 
+use super::recorded::{Recorded, differences};
 use super::rehearsal::{Probe, Scene};
 use crate::cli::Answer;
 use crate::cli::plain::plain;
@@ -40,32 +41,25 @@ pub(in crate::cli) fn calls(
     Ok(answer(is_well && scenes.iter().all(|scene| scene.seen.unanswered.is_empty())))
 }
 
-/// Prints calls that were made again. The answer is no where one came out otherwise than before, or asked for what
-/// was not recorded.
+/// Prints calls that were made again. The answer is no where one came out otherwise than before, or sent something
+/// else.
 pub(in crate::cli) fn replay(
     form: Form,
     found: &Found,
     scenes: &[Scene],
-    recorded: &[String],
+    recorded: &[Recorded],
     unused: &[String],
 ) -> Result<Answer> {
     print(form, found, scenes, recorded, unused)?;
     let mut pairs = scenes.iter().zip(recorded);
-    Ok(answer(pairs.all(|(scene, before)| is_same(scene, before))))
-}
-
-/// Whether it came out as before; the reason's words may differ.
-fn is_same(scene: &Scene, before: &str) -> bool {
-    let word = |text: &str| text.split([':', ',']).next().map(str::to_owned);
-    let now = recordings::outcome(&scene.answer.outcome);
-    word(&now) == word(before) && scene.seen.unanswered.is_empty()
+    Ok(answer(pairs.all(|(scene, before)| differences(scene, before).is_empty())))
 }
 
 fn print(
     form: Form,
     found: &Found,
     scenes: &[Scene],
-    recorded: &[String],
+    recorded: &[Recorded],
     unused: &[String],
 ) -> Result<()> {
     let before = recorded.iter().map(Some).chain(std::iter::repeat(None));
@@ -74,7 +68,8 @@ fn print(
             let calls = scenes.iter().zip(before).map(|(scene, before)| {
                 let mut call = scene_json(scene);
                 if let Some(before) = before {
-                    add(&mut call, json!({"recorded": before}));
+                    let differences = differences(scene, before);
+                    add(&mut call, json!({"recorded": before.outcome, "differences": differences}));
                 }
                 call
             });
@@ -84,9 +79,13 @@ fn print(
             let calls = scenes.iter().zip(before).enumerate().map(|(nth, (scene, before))| {
                 let mut text = scene_text(nth + 1, scene);
                 if let Some(before) = before {
-                    let how = if is_same(scene, before) { "the same" } else { "DIFFERS" };
+                    let differences = differences(scene, before);
+                    let how = if differences.is_empty() { "the same" } else { "DIFFERS" };
                     let mut lines = Lines(String::new());
-                    lines.add("recorded", &format!("{before} ({how})"));
+                    lines.add("recorded", &format!("{} ({how})", before.outcome));
+                    for difference in differences {
+                        lines.add("otherwise", &difference);
+                    }
                     text.push_str(&lines.0);
                 }
                 text
