@@ -79,18 +79,26 @@ pub(super) fn applied(
             bail!("version {} is stored, so the next must be above it, not {v}", old.version)
         }
         (_, Some(v)) => Ok(write(v)),
-        (Some(old), None) => Ok(write(Version(old.version.0 + 1))),
+        (Some(old), None) => Ok(write(after(old.version)?)),
         (None, None) => Ok(write(Version(1))),
     }
 }
 
 /// What to write so that the resource is taken down.
-pub(super) fn marked(stored: &Config) -> Next {
+///
+/// # Errors
+/// There is no version after the stored one.
+pub(super) fn marked(stored: &Config) -> Result<Next> {
     if stored.marked {
-        return Next::Unchanged(stored.version);
+        return Ok(Next::Unchanged(stored.version));
     }
-    let version = Version(stored.version.0 + 1);
-    Next::Write(Config { body: stored.body.clone(), version, marked: true })
+    let version = after(stored.version)?;
+    Ok(Next::Write(Config { body: stored.body.clone(), version, marked: true }))
+}
+
+fn after(version: Version) -> Result<Version> {
+    let next = version.0.checked_add(1).map(Version);
+    next.with_context(|| format!("version {version} is stored, and no version comes after it"))
 }
 
 #[cfg(test)]
@@ -126,8 +134,10 @@ mod tests {
 
     #[test]
     fn a_mark_is_set_once_and_keeps_the_body() {
-        assert_eq!(marked(&config(1, 3, false)), Next::Write(config(1, 4, true)));
-        assert_eq!(marked(&config(1, 4, true)), Next::Unchanged(Version(4)));
+        assert_eq!(marked(&config(1, 3, false)).unwrap(), Next::Write(config(1, 4, true)));
+        assert_eq!(marked(&config(1, 4, true)).unwrap(), Next::Unchanged(Version(4)));
+        let last = marked(&config(1, u64::MAX, false)).unwrap_err().to_string();
+        assert_eq!(last, "version 18446744073709551615 is stored, and no version comes after it");
     }
 
     #[test]

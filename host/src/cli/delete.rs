@@ -45,7 +45,7 @@ pub(super) async fn delete(args: Args) -> Result<Answer> {
         }
         let what = entries::write(&*store, &key, |stored| {
             let stored = stored.ok_or_else(|| anyhow!("there is no config under {key}"))?;
-            Ok(config::marked(stored))
+            config::marked(stored)
         });
         let what = what.await.with_context(|| format!("cannot mark {of} for deletion"))?;
         println!("{of} {what}, marked for deletion");

@@ -28,12 +28,18 @@ pub(super) async fn open(settings: &Settings, role: Role) -> Result<Arc<dyn Stor
 }
 
 async fn embedded(settings: &Settings, dir: &Path, role: Role) -> Result<Embedded> {
-    if role == Role::Guest && !dir.join(FILE).exists() {
+    if role == Role::Guest {
+        let is_there = dir.join(FILE).try_exists();
+        let is_there = is_there.with_context(|| {
+            format!("cannot look into {}: it is the folder of the host's user", dir.display())
+        })?;
         // A folder without one would get one.
-        bail!(
-            "there is no store in {}; `stokehold run` makes one, --store names another",
-            dir.display()
-        );
+        if !is_there {
+            bail!(
+                "there is no store in {}; `stokehold run` makes one, --store names another",
+                dir.display()
+            );
+        }
     }
     let mut options = Options::new(role);
     options.history_revisions_max = settings.history_revisions_max;

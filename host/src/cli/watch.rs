@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Answer, entries, flags, load};
 use crate::domain::Json;
-use crate::store::{Event, Store};
+use crate::store::{Event, Store, StoreError};
 
 #[derive(clap::Args)]
 #[command(after_help = super::KEYS)]
@@ -67,8 +67,19 @@ async fn show(store: &dyn Store, prefixes: &[&str], after: u64, args: &Args) -> 
     }
     let mut watch = store.watch(prefixes, after).await.context("cannot watch")?;
     eprintln!("watching {} after revision {after}", prefixes.join(" "));
+    let mut wants_all = after == 0;
     loop {
-        let batch = watch.next().await.context("cannot watch on")?;
+        let batch = match watch.next().await {
+            // All that is still known begins there.
+            Err(StoreError::Compacted { oldest, .. }) if wants_all => {
+                wants_all = false;
+                eprintln!("what was up to revision {oldest} is not known any more");
+                watch = store.watch(prefixes, oldest).await.context("cannot watch")?;
+                continue;
+            }
+            batch => batch.context("cannot watch on")?,
+        };
+        wants_all = false;
         let mut out = std::io::stdout().lock();
         for event in &batch.events {
             writeln!(out, "{}", if args.json { as_json(event) } else { as_text(event) })?;

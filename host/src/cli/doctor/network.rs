@@ -137,7 +137,8 @@ fn address(text: &str) -> Option<(String, String)> {
 fn without_heat(settings: &Settings) -> Option<Finding> {
     let (plugin, key) = HEAT;
     let there = settings.handlers.join(format!("{plugin}.wasm")).exists();
-    let knows = settings.plugin(plugin).config.contains_key(key);
+    let said = grants::said(settings);
+    let knows = said.get(plugin).is_some_and(|said| said.config.contains_key(key));
     (there && !knows).then(|| {
         let what = format!("{plugin} has no {key}: it cannot find Heat");
         let remedy = format!(
@@ -264,6 +265,21 @@ mod tests {
         let told: Vec<_> = findings.iter().map(Finding::told).collect();
         let expected = "problem keystone_url of heat_worker is no http:// or https:// address";
         assert_eq!(told, [expected]);
+    }
+
+    #[test]
+    fn heat_may_be_known_from_the_settings_or_from_the_plugins_own_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let mut settings = settings(&[], &[]);
+        settings.handlers = folder.path().to_owned();
+        assert!(without_heat(&settings).is_none(), "no heat_worker needs no Heat");
+        write("heat_worker.wasm", "");
+        let told = without_heat(&settings).unwrap().told();
+        assert_eq!(told, "problem heat_worker has no heat_url: it cannot find Heat");
+        write("heat_worker.toml", "config = { heat_url = \"http://heat:8004/v1\" }");
+        assert!(without_heat(&settings).is_none());
     }
 
     #[test]

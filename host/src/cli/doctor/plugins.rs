@@ -63,13 +63,13 @@ fn judge(settings: &Settings, loaded: &Loaded) -> Vec<Finding> {
 fn remedy(reason: &str) -> &'static str {
     let of_grants = ["cannot use its grants", "cannot use its http_ca_file", "cannot use secret"];
     if of_grants.iter().any(|begin| reason.starts_with(begin)) || reason.contains(" grant \"") {
-        "correct what the settings, or the .toml beside it, say of this plugin, and start the host \
-         again; its jobs wait meanwhile"
+        "correct what the settings, or the .toml beside it, say of this plugin; a running host reads \
+         the .toml by itself, and the settings when it is started again"
     } else if reason.contains("not granted") {
-        "grant it, as the message says, and start the host again; its jobs wait meanwhile"
+        "grant it, as the message says; a running host reads the .toml beside the plugin by itself, \
+         and the settings when it is started again"
     } else {
-        "put a working plugin in its place, or remove it, and start the host again; its jobs wait \
-         meanwhile"
+        "put a working plugin in its place, or remove it; a running host takes it by itself"
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
         let text = crate::cli::doctor::finding::as_text(&findings);
         for words in [
             "problem  plugins    a.wasm is not used: imports x, which it was not granted",
-            "do: grant it, as the message says, and start the host again",
+            "do: grant it, as the message says; a running host reads",
             "problem  plugins    b.wasm is not used: is not a WebAssembly component",
             "do: put a working plugin in its place, or remove it",
             "problem  plugins    c.wasm is not used: cannot use its grants",

@@ -160,8 +160,8 @@ impl Standing {
                     of.join(" and by ")
                 );
                 let remedy = format!(
-                    "put {name}.wasm into the folder of the plugins (setting `handlers`) and start \
-                     the host again, or correct the template"
+                    "put {name}.wasm into the folder of the plugins (setting `handlers`), where a \
+                     running host finds it, or correct the template"
                 );
                 Finding::problem(HANDLERS, what, remedy)
             })
@@ -188,7 +188,7 @@ impl Standing {
         let each = faults.into_iter().map(|((file, reason), on)| {
             let what = format!("{file} is not used by {}: {reason}", listed(&on));
             let remedy =
-                "put a working plugin in its place, or remove it, and start the host again";
+                "put a working plugin in its place, or remove it; the host takes it by itself";
             Finding::problem(HANDLERS, what, remedy)
         });
         each.collect()
