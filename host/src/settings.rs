@@ -17,7 +17,7 @@ mod tests;
 mod value;
 
 pub use plugins::{Injected, Keystone, Plugin, Source, own_file};
-pub use value::{LogFormat, MonitorOut, SchemaSource, Secret, StorePlace};
+pub use value::{LogFormat, MonitorOut, SchemaSource, Secret, StorePlace, without_login};
 
 use source::{File, Sources};
 

@@ -60,7 +60,8 @@ pub(super) async fn apply(args: Args) -> Result<Answer> {
         let next = |stored: Option<&_>| config::applied(stored, body, version, args.again);
         let what = entries::write(&*store, &key, next).await;
         let what = what.with_context(|| format!("cannot apply {of}"))?;
-        println!("{of} {what}{}", hint(&*store, &schemas, of, what).await?);
+        let line = format!("{of} {what}{}", hint(&*store, &schemas, of, what).await?);
+        println!("{}", plain(&line));
         written.push((of, what));
     }
     if !args.wait {
@@ -132,14 +133,14 @@ pub(super) async fn states(
             }
             // A resource that is held back says so in the state of its last version.
             if !state.failed() && !state.error.is_empty() && state.error != told {
-                eprintln!("{of} is held back: {}", plain(&state.error));
+                eprintln!("{}", plain(&format!("{of} is held back: {}", state.error)));
                 told = state.error;
             }
             None
         });
         let state = state.await?;
         let (line, kept) = verdict(of, &state);
-        println!("{line}");
+        println!("{}", plain(&line));
         answer = if kept { answer } else { Answer::No };
     }
     Ok(answer)

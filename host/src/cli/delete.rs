@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, anyhow};
 
+use super::plain::plain;
 use super::{Answer, apply, config, entries, flags, follow, load};
 use crate::domain::ResourceRef;
 
@@ -40,7 +41,8 @@ pub(super) async fn delete(args: Args) -> Result<Answer> {
         if args.purge {
             let gone = entries::remove(&*store, &key).await;
             let gone = gone.with_context(|| format!("cannot remove config {of}"))?;
-            println!("{of} {}", if gone { "removed" } else { "was not there" });
+            let what = if gone { "removed" } else { "was not there" };
+            println!("{}", plain(&format!("{of} {what}")));
             continue;
         }
         let what = entries::write(&*store, &key, |stored| {
@@ -48,7 +50,7 @@ pub(super) async fn delete(args: Args) -> Result<Answer> {
             config::marked(stored)
         });
         let what = what.await.with_context(|| format!("cannot mark {of} for deletion"))?;
-        println!("{of} {what}, marked for deletion");
+        println!("{}", plain(&format!("{of} {what}, marked for deletion")));
         marked.push((of, what));
     }
     if !args.wait {
@@ -62,7 +64,7 @@ pub(super) async fn delete(args: Args) -> Result<Answer> {
         for of in all.iter().filter(|of| apply::has_state(of)) {
             let key = entries::state_key(&schemas, of)?;
             follow::until(&*store, &key, |value| value.is_none().then_some(())).await?;
-            println!("{of} gone");
+            println!("{}", plain(&format!("{of} gone")));
         }
         Ok(Answer::Yes)
     };

@@ -105,10 +105,10 @@ async fn load(settings: &Settings) -> Result<Loaded> {
         info!(handler = worker.name(), "handler is loaded");
     }
     for prober in &loaded.probers {
-        info!(prober = prober.name(), kinds = ?prober.kinds(), "prober is loaded");
+        info!(prober = prober.name(), kinds = prober.kinds().join(", "), "prober is loaded");
     }
     for fault in &loaded.faults {
-        error!(file = ?fault.file, "plugin is not used: {}", fault.reason);
+        error!(file = %fault.file.display(), "plugin is not used: {}", fault.reason);
     }
     if loaded.workers.is_empty() {
         warn!("no handler is loaded from {}: no job can run", settings.handlers.display());

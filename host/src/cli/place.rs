@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::Misuse;
-use crate::settings::{Settings, StorePlace};
+use crate::settings::{Settings, StorePlace, without_login};
 use crate::store::Store;
 use crate::store::embedded::{Embedded, Options, Role};
 use crate::store::etcd::{Etcd, EtcdOptions};
@@ -53,7 +53,9 @@ async fn embedded(settings: &Settings, dir: &Path, role: Role) -> Result<Embedde
 /// How the etcd of the settings is reached.
 pub(super) fn etcd(settings: &Settings, address: &str) -> Result<EtcdOptions> {
     let parsed = address.parse().map_err(|error| {
-        Misuse(anyhow::Error::from(error).context(format!("{address} is no store")))
+        Misuse(
+            anyhow::Error::from(error).context(format!("{} is no store", without_login(address))),
+        )
     })?;
     let pairs = [
         (
@@ -111,6 +113,8 @@ mod tests {
         assert_eq!(one, "etcd_user and etcd_password go together: etcd_password is missing");
         let key = told("etcd://a:1", &[("etcd_key_file", "k.pem")]).unwrap();
         assert_eq!(key, "etcd_cert_file and etcd_key_file go together: etcd_cert_file is missing");
+        let login = told("etcd://me:hush@a:1", &[]).unwrap();
+        assert!(login.starts_with("etcd://…@a:1 is no store: user and password"), "{login}");
         let none = told("etcd://a:x", &[]).unwrap();
         assert!(none.starts_with("etcd://a:x is no store: the port of a is none"), "{none}");
     }

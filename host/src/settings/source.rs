@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow, bail, ensure};
 
-use super::value::Setting;
+use super::value::{Setting, without_login};
 use super::{Flags, Form, ROWS, Row};
 
 pub(super) struct File {
@@ -45,7 +45,9 @@ impl Sources<'_> {
         let (origin, text) = self.find(row)?;
         let wrong = |allowed: String| match row.form {
             Form::Secret => anyhow!("{origin} must be {allowed}"),
-            Form::Text | Form::Number(..) => anyhow!("{origin} must be {allowed}, not {text:?}"),
+            Form::Text | Form::Number(..) => {
+                anyhow!("{origin} must be {allowed}, not {:?}", without_login(&text))
+            }
         };
         if let Form::Number(least, most) = row.form {
             let fits = text.parse().is_ok_and(|number: u64| (least..=most).contains(&number));

@@ -301,4 +301,8 @@ fn gohan_s_path_is_added_where_the_address_has_none() {
     assert_eq!(parse("https://gohan/"), url("https://gohan/gohan/v0.1/schemas"));
     assert_eq!(parse("http://proxy/a/schemas"), url("http://proxy/a/schemas"));
     assert_eq!(parse("a/schemas.json"), SchemaSource::File("a/schemas.json".into()));
+    let text = "schemas = \"http://me:hush@gohan\"";
+    let read = Settings::from_sources(&Flags::default(), &BTreeMap::new(), Some(("s", text)));
+    let why = format!("{:#}", read.unwrap_err());
+    assert!(why.contains("without user and password") && !why.contains("hush"), "{why}");
 }

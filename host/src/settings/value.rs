@@ -90,6 +90,17 @@ impl Setting for MonitorOut {
     }
 }
 
+/// An address as it may be shown: what stands before the host may be a password.
+pub fn without_login(text: &str) -> String {
+    let shown = || {
+        let (scheme, rest) = text.split_once("://")?;
+        let end = rest.find('/').unwrap_or(rest.len());
+        let at = rest.get(..end)?.rfind('@')?;
+        Some(format!("{scheme}://…{}", rest.get(at..)?))
+    };
+    shown().unwrap_or_else(|| text.to_owned())
+}
+
 /// Where the schemas come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SchemaSource {
@@ -105,6 +116,11 @@ impl Setting for SchemaSource {
             return PathBuf::parse(text).map(Self::File);
         };
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if host.contains('@') {
+            return Err(
+                "an address without user and password; gohan_token is for a token".to_owned()
+            );
+        }
         if !matches!(scheme, "http" | "https") || host.is_empty() {
             return Err("a file, or an address as http://gohan:9091".to_owned());
         }

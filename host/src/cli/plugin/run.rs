@@ -9,7 +9,7 @@ use super::outcome::{self, Form};
 use super::rehearsal::{Bounds, Rehearsal, write_private};
 use super::{Answer, shown};
 use crate::cli::{Misuse, flags, grants, load, logging};
-use crate::domain::{HandlerName, Json, Recording, ResourceRef};
+use crate::domain::{HandlerName, Json, Recording, ResourceRef, Verdict};
 use crate::plugin::{Found, Subject};
 use crate::settings::Settings;
 use crate::wire;
@@ -28,7 +28,8 @@ names another folder for that.
 
 Exit codes:
   0  completed or pending; a prober gave a status
-  1  failed, trapped, or asked for something that there is no answer to
+  1  failed, trapped, pending when --until-done gave up, or asked for something that there is no
+     answer to
   2  the command line, a file of it, or the settings make no sense";
 
 /// Where to begin from.
@@ -131,7 +132,14 @@ pub(super) async fn run(args: Args) -> Result<Answer> {
             let call = call(&args, job, &handler)?;
             rehearsal.answer_with(call.answers.clone().filter(|_| args.record.is_none()));
             let calls = rehearsal.handle(call, &bounds).await?;
-            outcome::calls(form, rehearsal.found(), &calls, &rehearsal.unused())?
+            let answer = outcome::calls(form, rehearsal.found(), &calls, &rehearsal.unused())?;
+            let last = calls.last().map(|scene| &scene.answer.outcome);
+            if args.until_done && matches!(last, Some(Ok(Verdict::Pending { .. }))) {
+                eprintln!("it is pending still after {} calls (--rounds-max)", calls.len());
+                Answer::No
+            } else {
+                answer
+            }
         }
         (Found::Prober(_), None, Some(path)) => {
             let subject = subject(path)?;

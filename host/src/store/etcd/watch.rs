@@ -148,8 +148,8 @@ impl Follower {
         }
     }
 
-    /// That etcd still has what it has shown: a watch would wait in silence for the revisions that are lost. A member
-    /// that is behind does not count, all are asked.
+    /// That etcd still has what it has shown: a watch would wait in silence for the revisions that are lost. What one
+    /// member has not heard yet is no loss: the answer is that of most members.
     async fn look_back(&self) -> Result<(), End> {
         let look = GetOptions::new().with_from_key().with_keys_only().with_limit(1);
         let seen = self.link.ask(Repeat::Freely, self.link.request_timeout, |client| {
