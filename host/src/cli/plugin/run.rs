@@ -135,7 +135,7 @@ pub(super) async fn run(args: Args) -> Result<Answer> {
             let answer = outcome::calls(form, rehearsal.found(), &calls, &rehearsal.unused())?;
             let last = calls.last().map(|scene| &scene.answer.outcome);
             if args.until_done && matches!(last, Some(Ok(Verdict::Pending { .. }))) {
-                eprintln!("it is pending still after {} calls (--rounds-max)", calls.len());
+                eprintln!("it is pending still: given up after --rounds-max {}", args.rounds_max);
                 Answer::No
             } else {
                 answer
