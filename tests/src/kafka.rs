@@ -33,11 +33,7 @@ impl Broker {
         let Some(program) = program(VARIABLE, "kafka")? else { return Ok(None) };
         let mut tried = 1;
         loop {
-            let at = match port {
-                Some(port) => port,
-                None => ports::free::<1>()?[0],
-            };
-            match Self::launch(&program, at) {
+            match Self::launch(&program, ports::this_or_free(port)?) {
                 Ok(broker) => return Ok(Some(broker)),
                 Err(error) if tried == STARTS_MAX => return Err(error),
                 Err(_) => tried += 1,

@@ -29,3 +29,14 @@ pub fn free<const N: usize>() -> Result<[u16; N]> {
     let ports: Vec<u16> = held.into_iter().map(|(port, _)| port).collect();
     ports.try_into().ok().context("there is no free port")
 }
+
+/// This port, or one that is free now.
+///
+/// # Errors
+/// There is none.
+pub fn this_or_free(port: Option<u16>) -> Result<u16> {
+    match port {
+        Some(port) => Ok(port),
+        None => free().map(|[port]| port),
+    }
+}

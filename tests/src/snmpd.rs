@@ -37,11 +37,7 @@ impl Agent {
         let Some(program) = program(VARIABLE, "snmpd")? else { return Ok(None) };
         let mut tried = 1;
         loop {
-            let free = match port {
-                Some(port) => port,
-                None => ports::free::<1>()?[0],
-            };
-            let address = SocketAddr::from((at, free));
+            let address = SocketAddr::from((at, ports::this_or_free(port)?));
             let folder = tempfile::tempdir()?;
             let config = folder.path().join("snmpd.conf");
             let text =

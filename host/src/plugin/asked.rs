@@ -132,30 +132,36 @@ fn http(value: &str, granted: &Grants) -> Option<Wish> {
 /// Addresses and ports; `*:161` is some address at this port.
 fn socket(kind: &str, value: &str, places: &[Place], granted: &Grants) -> Option<Wish> {
     let (wanted, setting) = named(value, granted)?;
-    let any = wanted.strip_prefix("*:").and_then(|port| port.parse::<u16>().ok());
-    let (has, example) = match (any, Place::read(kind, wanted)) {
-        (Some(port), _) => {
-            let fitting = places.iter().filter(|own| own.has_port(port));
-            let fitting: Vec<&str> = fitting.map(Place::text).collect();
-            if !fitting.is_empty() {
-                // It is what was granted that it has, not all that it asks for.
-                let has = format!("{wanted} as {}", fitting.join(" and "));
-                return Some(Wish::new(kind, &has, Standing::Granted).of(setting));
-            }
-            (false, example(wanted))
-        }
-        (None, Ok(place)) => (places.iter().any(|own| own.covers(&place)), wanted.to_owned()),
-        (None, Err(_)) => {
-            let told = if setting.is_some() { "" } else { wanted };
-            return Some(Wish::new(kind, told, Standing::Unclear).of(setting));
-        }
-    };
-    let row = if has {
-        Wish::new(kind, wanted, Standing::Granted)
+    let is_any = any_at(wanted).is_some();
+    if !is_any && Place::read(kind, wanted).is_err() {
+        let told = if setting.is_some() { "" } else { wanted };
+        return Some(Wish::new(kind, told, Standing::Unclear).of(setting));
+    }
+    let fitting = places.iter().filter(|own| meets(own, kind, wanted)).map(Place::text);
+    let fitting: Vec<&str> = fitting.collect();
+    let row = if fitting.is_empty() {
+        Wish::lacking(kind, wanted, &format!("{kind} = [\"{}\"]", example(wanted)))
+    } else if is_any {
+        // It has what was granted, not all that it asks for.
+        let has = format!("{wanted} as {}", fitting.join(" and "));
+        Wish::new(kind, &has, Standing::Granted)
     } else {
-        Wish::lacking(kind, wanted, &format!("{kind} = [\"{example}\"]"))
+        Wish::new(kind, wanted, Standing::Granted)
     };
     Some(row.of(setting))
+}
+
+/// The port of `*:161`, which is any address there.
+fn any_at(wanted: &str) -> Option<u16> {
+    wanted.strip_prefix("*:")?.parse().ok()
+}
+
+/// Whether a grant gives what is wanted, or of any address some.
+fn meets(own: &Place, kind: &str, wanted: &str) -> bool {
+    match any_at(wanted) {
+        Some(port) => own.has_port(port),
+        None => Place::read(kind, wanted).is_ok_and(|place| own.covers(&place)),
+    }
 }
 
 /// A grant that can be written: an address for any.
@@ -200,11 +206,7 @@ fn unasked_places(asked: &Asked, granted: &Grants) -> Vec<Wish> {
         others.map(|own| Wish::new("http", own.text(), Standing::Unasked)).collect();
     for (kind, places) in [("udp", &granted.udp), ("tcp", &granted.tcp)] {
         let wanted = wanted(kind);
-        let is_asked = |own: &Place, wanted: &str| match wanted.strip_prefix("*:") {
-            Some(port) => port.parse().is_ok_and(|port| own.has_port(port)),
-            None => Place::read(kind, wanted).is_ok_and(|place| own.covers(&place)),
-        };
-        let others = places.iter().filter(|own| !wanted.iter().any(|it| is_asked(own, it)));
+        let others = places.iter().filter(|own| !wanted.iter().any(|it| meets(own, kind, it)));
         rows.extend(others.map(|own| Wish::new(kind, own.text(), Standing::Unasked)));
     }
     rows

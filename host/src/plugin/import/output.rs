@@ -75,7 +75,10 @@ impl Output {
         let mut lines = lock(&self.err);
         lines.end_line();
         let last = lines.last.make_contiguous().join(" ");
-        lines.first.as_ref().map_or(last.clone(), |first| format!("{first} … {last}"))
+        match &lines.first {
+            Some(first) => format!("{first} … {last}"),
+            None => last,
+        }
     }
 
     pub(super) fn finish(&self) {
